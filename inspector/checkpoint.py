@@ -1,0 +1,152 @@
+"""The opened file as one tree, with `nn.Module`'s own words for walking it."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from inspector import formats, lightning, optimizers
+from inspector.counting import count
+from inspector.formats import Call, Contents, Found, Opening
+from inspector.grouping import group
+from inspector.limits import DEFAULT, Clock, Limits
+from inspector.naming import find, named_modules, named_tensors, state_dict
+from inspector.nodes import Module, Node, Tensor
+from inspector.soundness import survey
+from inspector.sources import LocalFile, Source, is_folder, refused
+from inspector.verifying import Verified, verify, verify_small
+
+SMALL = 4 << 20
+"""Bytes of values up to which a file's checksums are looked at when it is opened."""
+
+
+class Checkpoint:
+    """A model file that was opened. Close it, or use it in a `with`.
+
+    `root` is the tree; `format` says what kind of file it is; `nbytes` is the size of its files; `problems` are texts
+    about damage; `metadata` is what the file says of itself; `calls` is what really loading it would call outside
+    plain data; `texts` are functions that read what the file carries to be read (source code), by name.
+    """
+
+    def __init__(self, path: str, source: Source | None, contents: Contents) -> None:
+        self.path = path
+        self.sources = [*([source] if source is not None else []), *contents.sources]
+        self.root: Node = contents.root
+        self.format = contents.format
+        self.nbytes = sum(part.size for part in self.sources)
+        self.problems = contents.problems
+        self.metadata = contents.metadata
+        self.calls: list[Call] = contents.calls
+        self.texts = contents.texts
+
+    def tensors(self) -> Iterator[Tensor]:
+        """Every tensor in the file's order, under each of its names."""
+        return self.root.tensors()
+
+    def modules(self) -> Iterator[Module]:
+        """Every module, each object once, as `nn.Module.modules`."""
+        return (module for _, module in named_modules(self.root))
+
+    def named_modules(self) -> Iterator[tuple[str, Module]]:
+        """The same with their dotted names."""
+        return named_modules(self.root)
+
+    def parameters(self) -> Iterator[Tensor]:
+        """The parameters, as `nn.Module.parameters`."""
+        return (parameter for _, parameter in named_tensors(self.root, "parameter"))
+
+    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
+        """Dotted names and parameters, as `Module.named_parameters`."""
+        return named_tensors(self.root, "parameter")
+
+    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
+        """Dotted names and buffers, as `Module.named_buffers`."""
+        return named_tensors(self.root, "buffer")
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Tensors by dotted name: an `nn.Module`'s as torch has it, of anything else every tensor."""
+        return state_dict(self.root)
+
+    def __getitem__(self, name: str) -> Node:
+        """The node at a dotted name. Raises KeyError where there is none."""
+        found = find(self.root, name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        """What the saved object has under this name: a layer, a parameter, another attribute."""
+        if name.startswith("__") or name == "root":
+            raise AttributeError(name)
+        return getattr(self.root, name)
+
+    def __repr__(self) -> str:
+        """What `print(model)` says in torch."""
+        return repr(self.root)
+
+    def verify(self, progress: Callable[[float], None] | None = None) -> Verified:
+        """Compares all values with the checksums that the file carries, as `verifying.verify` says; reads all of it."""
+        return verify(self.root, progress)
+
+    def changed(self) -> str:
+        """What became of the file since it was opened: one line, or the empty text while it is the same.
+
+        Reads nothing. Values of a file that was written to can't be read any more (`ChangedFile`); those of one that was
+        replaced or deleted can: they are the ones that were opened.
+        """
+        return next((what for source in self.sources if (what := source.changed())), "")
+
+    def close(self) -> None:
+        """Closes the file; values can't be read any more."""
+        for source in self.sources:
+            source.close()
+
+    def __enter__(self) -> Checkpoint:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_checkpoint(
+    path: str | os.PathLike[str], limits: Limits = DEFAULT, progress: Callable[[float], None] | None = None
+) -> Checkpoint:
+    """Opens a model file, or a folder that holds one model, and reads its structure, no values.
+
+    `progress` hears how much of the structure is read, from 0 to 1, and may raise to stop. Raises `NotAModel` for what
+    is no model file, `DamagedFile` and `LimitReached` for one that can't be shown at all, `InspectorError` else.
+    """
+    path = os.fspath(path)
+    found = look(path, limits)
+    # Millions of small objects are made and none is garbage: the collector would look at them over and over.
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        opening = Opening(limits, progress, Clock(limits))
+        contents = formats.read(found, opening)
+        count(contents.root)
+        group(contents, opening, path)
+        optimizers.join(contents.root, contents.ordered)
+        lightning.tell(contents)
+        contents.problems.extend(survey(contents.root))
+        contents.problems.extend(verify_small(contents.root, SMALL))
+        return Checkpoint(path, found.source, contents)
+    except BaseException:
+        if found.source is not None:
+            found.source.close()
+        raise
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def look(path: str, limits: Limits = DEFAULT) -> Found:
+    """What lies at a path, ready to be recognised. Raises `InspectorError` if nothing can be read there."""
+    if is_folder(path):
+        try:
+            return Found(path, None, frozenset(entry.name for entry in os.scandir(path)), limits)
+        except OSError as error:
+            raise refused(path, error) from None
+    return Found(path, LocalFile(path), limits=limits)

@@ -1,0 +1,167 @@
+"""The formats that can be opened, one file each: does it recognise what lies there, and what tree does it hold.
+
+Adding a format is adding a file with `recognises` and `read`, and its row in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from inspector.errors import DamagedFile, NotAModel
+from inspector.limits import DEFAULT, Clock, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from inspector.formats.zips import Zip
+    from inspector.nodes import Node
+    from inspector.pickles.objects import Instance
+    from inspector.sources import Source
+
+HEAD = 4096
+"""Bytes of a file that recognition looks at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A format: the file of this folder that reads it, what it is called, and what its files are mostly named."""
+
+    module: str
+    name: str
+    files: str
+
+
+FORMATS = (
+    Row("compressed", "gzip, bzip2, xz, zstd around any of these", ".gz .bz2 .xz .zst"),
+    Row("dcp", "`torch.distributed.checkpoint` folders", ".metadata .distcp"),
+    Row("deepspeed", "DeepSpeed ZeRO folders", "global_stepN/"),
+    Row("trainer_folder", "training folders of Hugging Face's Trainer and Accelerate", "checkpoint-N/"),
+    Row("hf_folder", "Hugging Face folders and indexes, a folder of one model", "*.index.json"),
+    Row("pt2", "`torch.export`, also before 2.7", ".pt2"),
+    Row("torch_package", "`torch.package`", ".pt"),
+    Row("torchscript", "TorchScript (`torch.jit.save`), also mobile", ".pt .ptl"),
+    Row("torch_zip", "`torch.save` since 1.6", ".pt .pth .bin .ckpt"),
+    Row("cut_zip", "`torch.save` since 1.6, cut off", ".pt .pth .bin .ckpt"),
+    Row("tar01", "`torch.save` of 0.1", ".pt .pth .tar"),
+    Row("safetensors", "safetensors", ".safetensors"),
+    Row("gguf", "GGUF, versions 1 to 3", ".gguf"),
+    Row("onnx", "ONNX", ".onnx"),
+    Row("numpy_arrays", "numpy's .npy and .npz", ".npy .npz"),
+    Row("legacy", "`torch.save` before 1.6", ".pt .pth .bin .ckpt"),
+    Row("bare_pickle", "a pickle alone", ".pkl .pickle"),
+)
+"""Every format, in the order in which they are asked: the first that recognises a file reads it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a real load of the file would call: `instance` of the pickle in `member`."""
+
+    instance: Instance
+    member: str
+
+
+@dataclass(slots=True)
+class Contents:
+    """What a format found: the tree, what the format is called, and what was noticed.
+
+    `metadata` is what the file says of itself, `problems` are texts about damage, `sources` are further files that were
+    opened and have to be closed. `texts` are what the file carries to be read (the source of a class, TorchScript code,
+    a graph), by name; each is read when it is called. `ordered` is whether the parameters come in the order of the model.
+    """
+
+    root: Node
+    format: str
+    problems: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+    calls: list[Call] = field(default_factory=list)
+    sources: list[Source] = field(default_factory=list)
+    texts: dict[str, Callable[[], str]] = field(default_factory=dict)
+    ordered: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """How a file is to be opened: its limits, whom to tell how far it is (a part of 1; may raise to stop), since when."""
+
+    limits: Limits = DEFAULT
+    progress: Callable[[float], None] | None = None
+    clock: Clock = field(default_factory=lambda: Clock(DEFAULT))
+
+    def tick(self, total: int) -> Callable[[int], None]:
+        """Takes positions within `total` bytes for progress, and looks at the clock."""
+
+        def tick(position: int) -> None:
+            self.clock.check()
+            if self.progress is not None:
+                self.progress(position / max(total, 1))
+
+        return tick
+
+    def quietly(self) -> Opening:
+        """The same for a part of the file, whose progress is not the whole's."""
+        return replace(self, progress=None)
+
+
+class Found:
+    """What lies at a path, as far as recognition looks: the first bytes of a file, or the names in a folder.
+
+    `source` is None for a folder, `names` is empty for a file.
+    """
+
+    def __init__(
+        self, path: str, source: Source | None, names: frozenset[str] = frozenset(), limits: Limits = DEFAULT
+    ) -> None:
+        self.path = path
+        self.source = source
+        self.names = names
+        self.limits = limits
+        self.head = source.read(0, min(source.size, HEAD)) if source is not None else b""
+
+    @cached_property
+    def archive(self) -> Zip | None:
+        """The file as a zip archive; None if it is none, or one whose directory is missing."""
+        from inspector.formats.zips import LOCAL, Zip
+
+        if self.source is None or not self.head.startswith(LOCAL):
+            return None
+        try:
+            return Zip(self.source, self.limits)
+        except DamagedFile:
+            return None
+
+
+class Format(Protocol):
+    """What a file of this folder offers."""
+
+    def recognises(self, found: Found) -> bool:
+        """Whether this is of the format, by its bytes or the names in a folder, never by its own name."""
+        ...
+
+    def read(self, found: Found, opening: Opening) -> Contents:
+        """The tree that it holds. Raises `InspectorError` for what can't be shown at all."""
+        ...
+
+
+def recognise(found: Found) -> Row | None:
+    """The row of the format that recognises what lies there, or None."""
+    return next((row for row in FORMATS if module(row).recognises(found)), None)
+
+
+def module(row: Row) -> Format:
+    """The file that reads a format, imported when it is first needed."""
+    found: Format = import_module(f"inspector.formats.{row.module}")
+    return found
+
+
+def read(found: Found, opening: Opening) -> Contents:
+    """The tree of whatever lies there. Raises `NotAModel` where no format recognises it."""
+    row = recognise(found)
+    if row is not None:
+        return module(row).read(found, opening)
+    from inspector.formats import others
+
+    raise NotAModel(others.explain(found))

@@ -1,0 +1,130 @@
+"""A zip of `torch.save` that is cut off: without the directory at its end, read from its beginning.
+
+`data.pkl` comes first and says what there is and how large; the members behind it are found one after the other. Their
+own headers do not say how large they are (`torch` writes sizes behind the bytes), but the pickle does.
+Source: PKWARE's APPNOTE.TXT 6.3.10 (4.3.7, 4.3.9), `caffe2/serialize/inline_container.cc` of PyTorch 2.13.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Any
+
+from inspector.errors import DamagedFile, brief
+from inspector.formats import Call, Contents, Found, Opening
+from inspector.formats.torch_zip import NAME, Storages, records
+from inspector.formats.zip_directory import STORED, Member, decoded, zip64
+from inspector.formats.zips import LOCAL, SIZES_BEHIND, WRONG, Zip
+from inspector.pickles.cursor import Cursor
+from inspector.pickles.machine import Pickled
+from inspector.pickles.tensors import BUILDERS
+from inspector.pickles.tree import build
+from inspector.sources import Bytes, Source
+
+FIRST = "data.pkl"
+
+SEARCH = 1 << 12
+"""Bytes behind a member in which the next one has to begin, or the end of a small one whose size nothing says."""
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_BEHIND = b"PK\x07\x08"
+
+
+def recognises(found: Found) -> bool:
+    """Whether it begins as a zip whose first member is a `data.pkl`, and has no directory."""
+    if found.archive is not None or found.source is None or not found.head.startswith(LOCAL):
+        return False
+    first = _header(found.source, 0)
+    return first is not None and (first.name == FIRST or first.name.endswith("/" + FIRST))
+
+
+def read(found: Found, opening: Opening) -> Contents:
+    """What is left of the object that was saved, as a tree. Raises `DamagedFile` if that is nothing, `LimitReached`."""
+    source = found.source
+    first = _header(source, 0) if source is not None else None
+    if source is None or first is None:
+        raise DamagedFile("the zip archive is cut off within its first header")
+    archive = _Cut(source, opening.limits)
+    folder = first.name.removesuffix(FIRST)
+    storages = Storages(archive, folder + "data/", big=False)
+    pickled, end = _object(archive, first, storages, opening)
+    problems = archive.problems
+    problems.append(f"the archive is cut off at byte {source.size}: its directory and what else stood behind are missing")
+    if pickled.broken is None:
+        sizes = {storage.key: storage.nbytes for storage in storages.known.values()}
+        archive.list_members(folder, sizes | {first.name: end - first.start})
+        if archive.verify(first.name):
+            problems.append(f"data.pkl: {WRONG}")
+    else:
+        problems.append(f"data.pkl: {pickled.broken}; what stands before that is shown")
+    about = records(archive, folder)
+    for storage in storages.known.values():
+        storage.big = about.get("byteorder") == "big"
+    storages.check()
+    root = build(pickled.value, opening.limits, problems)
+    metadata: dict[str, Any] = {"folder": folder.rstrip("/"), "pickle protocol": pickled.protocol, **about}
+    return Contents(root, NAME, problems, metadata, [Call(instance, FIRST) for instance in pickled.calls])
+
+
+def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
+    """What the first member holds, and the byte behind it."""
+    source = archive.source
+    if first.method == STORED:
+        cursor = Cursor(source, first.start, opening.limits, opening.tick(source.size))
+        return cursor.pickle(BUILDERS, storages.load), cursor.position
+    if first.flags & SIZES_BEHIND:
+        raise DamagedFile(f"the archive is cut off, and how large its packed {brief(first.name)} is stood at its end")
+    archive.members[first.name] = first
+    cursor = Cursor(Bytes(archive.contents(first.name)), 0, opening.limits)
+    return cursor.pickle(BUILDERS, storages.load), first.start + first.packed
+
+
+class _Cut(Zip):
+    """An archive whose members are found from the front."""
+
+    def _read_directory(self) -> None:
+        """There is none."""
+
+    def list_members(self, folder: str, sizes: Mapping[str, int]) -> None:
+        """Lists the members of `folder`, which follow each other, of the sizes that are known of them."""
+        cursor = Cursor(self.source)
+        for _ in range(self.limits.members):
+            member = self._next(cursor, folder)
+            if member is None:
+                break
+            cursor.position = member.start
+            if member.flags & SIZES_BEHIND:
+                member.size = member.packed = sizes.get(member.name, cursor.peek(SEARCH).find(_BEHIND))
+                if member.size < 0 or member.method != STORED:
+                    break
+            cursor.position = member.start + member.packed
+            behind = cursor.peek(8)
+            if member.flags & SIZES_BEHIND and len(behind) == 8 and behind.startswith(_BEHIND):
+                member.crc = int.from_bytes(behind[4:], "little")
+            self.members[member.name] = member
+
+    def _next(self, cursor: Cursor, folder: str) -> Member | None:
+        """The next member of the folder, near the cursor's position."""
+        near = cursor.peek(SEARCH)
+        at = near.find(LOCAL)
+        while at >= 0:
+            found = _header(self.source, cursor.position + at)
+            if found is not None and found.name.startswith(folder):
+                return found
+            at = near.find(LOCAL, at + 1)
+        return None
+
+
+def _header(source: Source, at: int) -> Member | None:
+    """The member whose local header stands at a byte; None if there is none, or not all of it."""
+    fixed = source.read(at, min(_LOCAL.size, source.size - at))
+    if len(fixed) < _LOCAL.size or not fixed.startswith(LOCAL):
+        return None
+    _, _, flags, method, _, _, crc, packed, size, name, extra = _LOCAL.unpack(fixed)
+    start = at + _LOCAL.size + name + extra
+    if start > source.size:
+        return None
+    texts = source.read(at + _LOCAL.size, name + extra)
+    size, packed, _ = zip64(texts[name:], size, packed, 0)
+    return Member(decoded(texts[:name], flags), size, packed, method, at, crc, flags, start)

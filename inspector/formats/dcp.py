@@ -1,0 +1,255 @@
+"""`torch.distributed.checkpoint` folders: one logical model of global shapes, whose tensors are read across their pieces.
+
+`.metadata` is a pickle that says of each tensor its size and chunks, and of each chunk in which file, at which byte, it
+lies; there it is a whole `torch.save` archive. Source: `torch/distributed/checkpoint/metadata.py`, `filesystem.py`
+and `default_planner.py` of PyTorch 2.13.
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from inspector.errors import DamagedFile, InspectorError, NoValues, brief, visible
+from inspector.formats import Call, Contents, Found, Opening, torch_zip
+from inspector.formats import read as read_any
+from inspector.nodes import Tensor
+from inspector.pickles.machine import run
+from inspector.pickles.objects import Dict, Global, Instance, text
+from inspector.pickles.tensors import BUILDERS, dtype_name, integers
+from inspector.pickles.tree import build, last_entries
+from inspector.pieces import Piece
+from inspector.sources import LocalFile, Part, Pool
+from inspector.storage import Traits, contiguous
+
+if TYPE_CHECKING:
+    from inspector.sources import Source
+
+NAME = "torch.distributed checkpoint"
+
+METADATA = ".metadata"
+
+VALUES = 10_000
+"""How many entries that are no tensors are read: each is an archive of its own."""
+
+Path_ = tuple[Any, ...]
+
+
+def recognises(found: Found) -> bool:
+    """Whether it is a folder with a `.metadata`, or the `.metadata` of one."""
+    return METADATA in found.names or (found.source is not None and b"checkpoint.metadata\x94" in found.head[:200])
+
+
+def read(found: Found, opening: Opening) -> Contents:
+    """The whole checkpoint as one tree. Raises `DamagedFile` if its metadata can't be read."""
+    folder = Path(found.path) if found.source is None else Path(found.path).parent
+    source = found.source or LocalFile(str(folder / METADATA))
+    contents = Contents(Tensor("float32", (), (), None), NAME)
+    if found.source is None:
+        contents.sources.append(source)
+    if source.size > opening.limits.pickle:
+        raise opening.limits.reached("pickle", f"the checkpoint's metadata takes {source.size} bytes")
+    pickled = run(source.read(0, source.size), builders=BUILDERS, limits=opening.limits, tick=opening.tick(source.size))
+    contents.calls = [Call(instance, METADATA) for instance in pickled.calls if not _plain(instance)]
+    if pickled.broken is not None:
+        contents.problems.append(f"{METADATA}: {pickled.broken}; what stands before that is shown")
+    if type(pickled.value) is not Instance:
+        raise DamagedFile(f"{visible(str(folder / METADATA))} holds no metadata of a distributed checkpoint")
+    reader = _Reader(folder, opening, contents)
+    contents.root = build(reader.whole(pickled.value.attributes()), opening.limits, contents.problems)
+    reader.tell()
+    version = pickled.value.attributes().get("version")
+    contents.metadata = {"files": len(reader.used), **({"version": version} if type(version) is str else {})}
+    return contents
+
+
+def _plain(instance: Instance) -> bool:
+    """Whether a call of the metadata only makes one of the classes that describe a checkpoint."""
+    known = ("torch.distributed.checkpoint.", "torch.serialization._get_layout", "pathlib.", "torch.Size")
+    return instance.type.startswith(known)
+
+
+class _Reader:
+    """Turns the metadata into the object that was saved, with tensors that know their pieces."""
+
+    def __init__(self, folder: Path, opening: Opening, contents: Contents) -> None:
+        self.folder = folder
+        self.opening = opening
+        self.contents = contents
+        self.pool = Pool()
+        self.files: dict[str, Source | None] = {}
+        self.used: set[str] = set()
+        self.missing: dict[str, list[str]] = {}
+        self.archive = lru_cache(maxsize=256)(self._archive)
+
+    def whole(self, metadata: dict[str, Any]) -> Any:
+        """The saved object: entries by their dotted names, at the places that the planner noted for them."""
+        entries, places = metadata.get("state_dict_metadata"), metadata.get("planner_data")
+        if type(entries) is not Dict:
+            raise DamagedFile("the checkpoint's metadata lists no entries")
+        chunks = self._chunks(metadata.get("storage_data"))
+        paths = dict(last_entries(places)) if type(places) is Dict else {}
+        root: Any = Dict()
+        values = 0
+        for name, about in last_entries(entries):
+            if type(name) is not str or type(about) is not Instance:
+                continue
+            stored = chunks.get(name, [])
+            if about.type.endswith("TensorStorageMetadata"):
+                entry: Any = self.tensor(name, about.attributes(), stored)
+            else:
+                values += 1
+                entry = self.value(name, stored) if values <= VALUES else Global("", "not read")
+            _put(root, paths.get(name), name, entry)
+        return root
+
+    def _chunks(self, storage_data: Any) -> dict[str, list[tuple[Any, dict[str, Any]]]]:
+        """By name: the offset of each chunk, and where it lies."""
+        found: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
+        for index, info in last_entries(storage_data) if type(storage_data) is Dict else ():
+            if type(index) is not Instance or type(info) is not Instance:
+                continue
+            about = index.attributes()
+            name = about.get("fqn")
+            if type(name) is str:
+                found.setdefault(name, []).append((about.get("offset"), info.attributes()))
+        return found
+
+    def tensor(self, name: str, about: dict[str, Any], stored: list[tuple[Any, dict[str, Any]]]) -> Any:
+        """The tensor of an entry: its global size, and a piece for each of its chunks."""
+        shape = _size(about.get("size"))
+        properties = about.get("properties")
+        state = properties.state if type(properties) is Instance else None
+        dtype = dtype_name(state[0]) if type(state) is tuple and state else None
+        if shape is None or dtype is None:
+            self.contents.problems.append(f"{brief(name)}: what the metadata says of it makes no sense")
+            return text(about.get("size"))
+        places = {_size(offset) or (0,) * len(shape): info for offset, info in stored}
+        pieces: list[Piece] = []
+        listed = about.get("chunks")
+        for chunk in listed if type(listed) is list else ():
+            given = chunk.attributes() if type(chunk) is Instance else {}
+            offsets, sizes = _size(given.get("offsets")), _size(given.get("sizes"))
+            if offsets is None or sizes is None or len(offsets) != len(shape) or len(sizes) != len(shape):
+                continue
+            info = places.get(offsets)
+            if info is not None and self.present(name, info):
+                pieces.append(Piece(offsets, sizes, self.opener(info)))
+        held = sum(math.prod(piece.sizes) for piece in pieces)
+        problems = () if held >= math.prod(shape) else (f"only {held} of {math.prod(shape)} elements are there",)
+        traits = Traits(device="cpu", pieces=tuple(pieces), problems=problems)
+        return Tensor(dtype, shape, contiguous(shape), None, traits=traits)
+
+    def value(self, name: str, stored: list[tuple[Any, dict[str, Any]]]) -> Any:
+        """What an entry that is no tensor holds."""
+        for _, info in stored[:1]:
+            if self.present(name, info):
+                try:
+                    return self.archive(*_place(info))
+                except InspectorError as error:
+                    self.contents.problems.append(f"{brief(name)}: {error}")
+        return Global("", "missing")
+
+    def opener(self, info: dict[str, Any]) -> Any:
+        """What opens the tensor that lies at a place."""
+        place = _place(info)
+
+        def open_piece() -> Tensor:
+            found = self.archive(*place)
+            if type(found) is not Tensor:
+                raise NoValues(f"{brief(place[0])} holds no tensor at byte {place[1]}")
+            return found
+
+        return open_piece
+
+    def _archive(self, path: str, offset: int, length: int) -> Any:
+        """The object in the archive of `length` bytes that lies at `offset` of a file."""
+        source = self.file(path)
+        if source is None:
+            raise NoValues(f"the file {brief(path)} is missing from the checkpoint")
+        found = Found(path, Part(source, offset, length), limits=self.opening.limits)
+        archive, root = found.archive, torch_zip.root_of(found.archive) if found.archive is not None else None
+        if archive is None or root is None:
+            inner = read_any(found, self.opening.quietly())
+            return inner.root
+        storages = torch_zip.Storages(archive, root + "data/", big=False)
+        pickled = torch_zip.unpickled(archive, root + "data.pkl", storages, self.opening.quietly())
+        self.contents.calls += [Call(instance, path) for instance in pickled.calls]
+        self.contents.problems += [f"{brief(path)}, byte {offset}: {problem}" for problem in archive.problems]
+        return pickled.value
+
+    def present(self, name: str, info: dict[str, Any]) -> bool:
+        """Whether the bytes of a chunk are there; what is missing is noted by file."""
+        path, offset, length = _place(info)
+        source = self.file(path)
+        if source is None or offset < 0 or length < 0 or offset + length > source.size:
+            self.missing.setdefault(path, []).append(name)
+            return False
+        return True
+
+    def file(self, path: str) -> Source | None:
+        """The file of the folder that chunks lie in; None if it is missing. A path out of the folder is not followed."""
+        if path not in self.files:
+            self.files[path] = None
+            if Path(path).name == path and path not in ("", ".", ".."):
+                try:
+                    self.files[path] = opened = self.pool.file(str(self.folder / path))
+                    self.contents.sources.append(opened)
+                    self.used.add(path)
+                except InspectorError:
+                    pass
+        return self.files[path]
+
+    def tell(self) -> None:
+        """Notes for each file that is missing or short what it should hold."""
+        for path, names in self.missing.items():
+            state = "is missing" if self.files.get(path) is None else "is too short"
+            shown = ", ".join(brief(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
+            self.contents.problems.append(f"the file {brief(path)} {state}: it should hold {shown}")
+
+
+def _place(info: dict[str, Any]) -> tuple[str, int, int]:
+    """File, first byte and length of a chunk; what makes no sense is a place that can't be."""
+    path, offset, length = info.get("relative_path"), info.get("offset"), info.get("length")
+    if type(path) is str and type(offset) is int and type(length) is int:
+        return path, offset, length
+    return "", -1, -1
+
+
+def _size(size: Any) -> tuple[int, ...] | None:
+    """A `torch.Size` of sizes that are not negative, as ints."""
+    found = integers(size)
+    return found if found is not None and all(number >= 0 for number in found) else None
+
+
+def _put(root: Dict, path: Any, name: str, entry: Any) -> None:
+    """Puts an entry where the planner says that it was: dicts by text keys, lists by numbers; else under its name."""
+    steps = path if type(path) is tuple and path and all(type(step) in (str, int) for step in path) else (name,)
+    target: Any = root
+    for step, following in zip(steps, (*steps[1:], None), strict=True):
+        below = entry if following is None else [] if type(following) is int else Dict()
+        target = _entered(target, step, below, last=following is None)
+        if target is None:
+            root.keys.append(name)
+            root.values.append(entry)
+            return
+
+
+def _entered(target: Any, step: Any, below: Any, last: bool) -> Any:
+    """What lies under a step of the target, `below` if nothing does; None where the step does not fit the target."""
+    if type(target) is Dict:
+        found = None if last else target.get(step)
+        if found is None:
+            target.keys.append(step)
+            target.values.append(below)
+            found = below
+        return found
+    if type(target) is list and type(step) is int and 0 <= step <= len(target):
+        if step == len(target):
+            target.append(below)
+        elif last:
+            target[step] = below
+        return target[step]
+    return None

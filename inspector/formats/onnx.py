@@ -1,0 +1,302 @@
+"""ONNX: the initializers of a model's graph, and what the model says of itself.
+
+Source: `onnx/onnx.proto` of onnx 1.23 (`ModelProto`, `GraphProto`, `TensorProto`) and `docs/ExternalData.md`. The file is
+one protobuf message of any size. Its fields are walked here, from length to length, rather than loaded by the package
+`onnx`, which reads and copies all of it: so a model opens at once, and nothing has to be installed for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from inspector.dtypes import DTYPES
+from inspector.errors import DamagedFile, InspectorError, visible
+from inspector.formats import Contents, Found, Opening
+from inspector.formats.onnx_elements import (
+    DATA,
+    DATA_TYPE,
+    DIMS,
+    EXTERNAL,
+    INTS,
+    LOCATION,
+    LONGS,
+    STRINGS,
+    TENSOR_NAME,
+    UNSIGNED,
+    Nowhere,
+    Proto,
+    Runs,
+    Varints,
+)
+from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text, varint
+from inspector.nodes import Module, Node, Tensor, Value
+from inspector.pickles.cursor import Cursor
+from inspector.pickles.tree import join
+from inspector.sources import Flat, Pool, Source
+from inspector.storage import Storage, contiguous
+
+MODEL = {1: VARINT, 2: RUN, 3: RUN, 4: RUN, 5: VARINT, 6: RUN, 7: RUN, 8: RUN, 14: RUN, 20: RUN, 25: RUN, 26: RUN}
+"""The fields of `ModelProto` and their wire types; the first is `ir_version`."""
+
+IR_VERSION, OPSETS, GRAPH, PROPERTIES = 1, 8, 7, 14
+
+TEXTS = {2: "producer_name", 3: "producer_version", 4: "domain", 6: "doc_string"}
+
+GRAPH_FIELDS = (1, 2, 5, 10, 11, 12, 13, 14, 15, 16)
+NODE, NAME, INITIALIZER, INPUT, OUTPUT, SPARSE = 1, 2, 5, 11, 12, 15
+
+TYPES = {
+    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
+    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16", 17: "float8_e4m3fn",
+    18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "UINT4", 22: "INT4", 23: "float4_e2m1fn",
+    24: "float8_e8m0fnu", 25: "UINT2", 26: "INT2", 27: "float6_e2m3fn", 28: "float6_e3m2fn",
+}  # fmt: skip
+"""Our names for `TensorProto.DataType`; 8 is a text."""
+
+TEXT = 8
+
+FIRST_FIELDS = 1000
+"""How many fields of a model are looked at for its graph."""
+
+KEPT = 1000
+"""How many inputs, outputs, axes, texts of a tensor are kept."""
+
+
+def recognises(found: Found) -> bool:
+    """Whether it is a `ModelProto`: the version, then other fields of it, then a graph whose first field is a graph's."""
+    if found.source is None or not found.head.startswith(b"\x08"):
+        return False
+    cursor = Cursor(found.source)
+    try:
+        for count, (name, wire, start, end) in enumerate(fields(cursor, 0, found.source.size)):
+            if MODEL.get(name) != wire or count > FIRST_FIELDS:
+                return False
+            if name == GRAPH:
+                inner = next(fields(cursor, start, min(end, found.source.size)), (NODE, RUN, 0, 0))
+                return inner[0] in GRAPH_FIELDS and inner[1] == RUN
+    except DamagedFile:
+        pass
+    return False
+
+
+def read(found: Found, opening: Opening) -> Contents:
+    """The initializers by their names, as a tree. Raises `LimitReached`; what is damaged is told."""
+    assert found.source is not None
+    reader = _Reader(found.source, Path(found.path).parent, opening)
+    try:
+        return reader.contents()
+    except BaseException:
+        reader.pool.close()
+        raise
+
+
+class _Reader:
+    def __init__(self, source: Source, folder: Path, opening: Opening) -> None:
+        self.source = source
+        self.folder = folder
+        self.limits = opening.limits
+        self.tick = opening.tick(source.size)
+        self.cursor = Cursor(source)
+        self.home = Flat(source)
+        self.pool = Pool()
+        self.files: dict[str, Source | str] = {}
+        self.result = Contents(Module("dict"), "ONNX")
+        self.tensors: list[tuple[str, Proto]] = []
+        self.sparse: list[tuple[str, tuple[Proto, Proto, list[int]]]] = []
+
+    def contents(self) -> Contents:
+        about = self.result.metadata
+        try:
+            for part in fields(self.cursor, 0, self.source.size):
+                name = part[0]
+                if name in TEXTS:
+                    about[TEXTS[name]] = text(self.cursor, part)
+                elif name == IR_VERSION:
+                    about["ir_version"] = number(self.cursor, part)
+                elif name == 5:
+                    about["model_version"] = number(self.cursor, part)
+                elif name == OPSETS:
+                    domain, version = self.opset(part)
+                    about.setdefault("opsets", {})[domain] = version
+                elif name == PROPERTIES:
+                    key, value = self.pair(part)
+                    about[key] = value
+                elif name == GRAPH:
+                    self.graph(part)
+                if part[3] > self.source.size:
+                    self.result.problems.append(f"the file is cut off: {part[3]} bytes or more belong to it")
+        except DamagedFile as error:
+            self.result.problems.append(f"{error}; what stands before that is shown")
+        root = self.result.root
+        assert isinstance(root, Module)
+        join(root, self.tensors, self.tensor)
+        join(root, self.sparse, self.sparse_tensor)
+        self.result.sources += [file for file in self.files.values() if not isinstance(file, str)]
+        return self.result
+
+    def opset(self, part: Field) -> tuple[str, int]:
+        domain, version = "ai.onnx", 0
+        for inner in self.inside(part):
+            if inner[0] == 1:
+                domain = text(self.cursor, inner) or domain
+            elif inner[0] == 2:
+                version = number(self.cursor, inner)
+        return domain, version
+
+    def pair(self, part: Field) -> tuple[str, str]:
+        """The key and value of a `StringStringEntryProto`."""
+        both = {inner[0]: text(self.cursor, inner) for inner in self.inside(part) if inner[0] in (1, 2)}
+        return both.get(1, ""), both.get(2, "")
+
+    def inside(self, part: Field) -> Any:
+        """The fields of a message that is a field's payload."""
+        if part[1] != RUN:
+            raise DamagedFile(f"there is no message at byte {part[2]}")
+        if part[3] > self.source.size:
+            # What lies before the cut is read; the last field in it then can't be.
+            return fields(self.cursor, part[2], self.source.size)
+        return fields(self.cursor, part[2], part[3])
+
+    def graph(self, part: Field) -> None:
+        about = self.result.metadata
+        nodes = 0
+        for inner in self.inside(part):
+            name = inner[0]
+            self.tick(inner[2])
+            if name == NODE:
+                nodes += 1
+            elif name == NAME:
+                about["graph"] = text(self.cursor, inner)
+            elif name in (INPUT, OUTPUT):
+                said = about.setdefault("inputs" if name == INPUT else "outputs", [])
+                if len(said) < KEPT:
+                    said += [text(self.cursor, value) for value in self.inside(inner) if value[0] == 1]
+            elif name == INITIALIZER:
+                proto = self.proto(inner)
+                self.tensors.append((proto.name, proto))
+            elif name == SPARSE:
+                self.sparse_proto(inner)
+            if len(self.tensors) > self.limits.members:
+                raise self.limits.reached("members", "it has more initializers")
+        about["nodes"] = nodes
+
+    def sparse_proto(self, part: Field) -> None:
+        values, indices, shape = Proto(), Proto(), list[int]()
+        for inner in self.inside(part):
+            if inner[0] == 1:
+                values = self.proto(inner)
+            elif inner[0] == 2:
+                indices = self.proto(inner)
+            elif inner[0] == 3:
+                shape += self.numbers(inner)
+        self.sparse.append((values.name, (values, indices, shape)))
+
+    def proto(self, part: Field) -> Proto:
+        made = Proto(part[2], min(part[3], self.source.size))
+        for inner in self.inside(part):
+            name, _, start, end = inner
+            if name == DIMS:
+                made.shape += self.numbers(inner)
+                if len(made.shape) > KEPT:
+                    raise DamagedFile(f"the initializer at byte {part[2]} has more than {KEPT} axes")
+            elif name == DATA_TYPE:
+                made.kind = number(self.cursor, inner)
+            elif name == TENSOR_NAME:
+                made.name = text(self.cursor, inner)
+            elif name == EXTERNAL:
+                key, value = self.pair(inner)
+                made.external[key] = value
+            elif name == LOCATION:
+                made.elsewhere = number(self.cursor, inner) == 1
+            elif name in DATA:
+                if made.count and made.data != name:
+                    made.problem = "it has its elements in two ways"
+                if not made.count:
+                    made.data, made.place = name, start
+                made.count += 1
+                made.nbytes += end - start
+                if end > self.source.size:
+                    made.problem = "its bytes lie behind the end of the file"
+        return made
+
+    def numbers(self, part: Field) -> list[int]:
+        """A repeated number, packed into one field or not; no more of them than are kept."""
+        if part[1] == VARINT:
+            return [number(self.cursor, part)]
+        found: list[int] = []
+        self.cursor.position = part[2]
+        while self.cursor.position < part[3] and len(found) <= KEPT:
+            value = varint(self.cursor)
+            found.append(value - (1 << 64) if value >> 63 else value)
+        return found
+
+    def tensor(self, parent: Module, key: Any, proto: Proto) -> Node:
+        shape = tuple(proto.shape)
+        if proto.kind == TEXT:
+            return self.strings(parent, key, proto)
+        dtype = TYPES.get(proto.kind, f"ONNX type {proto.kind}")
+        made = Tensor(dtype, shape, contiguous(shape), None, key=key, parent=parent)
+        if dtype in DTYPES:
+            made.storage = self.elsewhere(proto, made) if proto.elsewhere else self.here(proto, made)
+        return made
+
+    def here(self, proto: Proto, tensor: Tensor) -> Storage:
+        """The storage of elements that the message itself holds: as raw bytes, or as numbers of protobuf's."""
+        if proto.data in (INTS, LONGS, UNSIGNED):
+            made = Storage(Varints(self.source, proto, DTYPES[tensor.dtype]), None, tensor.nbytes)
+        elif proto.count == 1:
+            made = Storage(self.home, proto.place, proto.nbytes)
+        else:
+            made = Storage(Runs(self.source, proto), None, proto.nbytes)
+        made.dtype, made.problem = tensor.dtype, proto.problem
+        return made
+
+    def elsewhere(self, proto: Proto, tensor: Tensor) -> Storage:
+        """The storage of elements in a file of their own; the folder of the model is not left."""
+        location = proto.external.get("location", "")
+        offset, length = (proto.external.get(key, "") for key in ("offset", "length"))
+        start = int(offset) if offset.isascii() and offset.isdecimal() and len(offset) < 20 else 0
+        size = int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else tensor.nbytes
+        file = self.file(location)
+        if isinstance(file, str):
+            made = Storage(Nowhere(file), None, size, dtype=tensor.dtype)
+            made.problem = file
+            return made
+        made = Storage(Flat(file), start, size, dtype=tensor.dtype)
+        if start + size > file.size:
+            made.problem = f"its bytes lie behind the end of {visible(location)}"
+        return made
+
+    def file(self, location: str) -> Source | str:
+        """The file at a place, opened once, or why there is none."""
+        found = self.files.get(location)
+        if found is None:
+            found = self.files[location] = self.opened(location)
+        return found
+
+    def opened(self, location: str) -> Source | str:
+        path = PurePosixPath(location)
+        if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in location or "\\" in location:
+            return f"it is said to be in {visible(location)}, which is no place below the model's folder: not opened"
+        try:
+            return self.pool.file(str(self.folder / path))
+        except InspectorError as error:
+            return f"its file can't be opened: {error}"
+
+    def strings(self, parent: Module, key: Any, proto: Proto) -> Node:
+        kept: list[str] = []
+        for part in fields(self.cursor, proto.start, proto.end):
+            if part[0] == STRINGS and len(kept) < KEPT and part[3] <= self.source.size:
+                kept.append(text(self.cursor, part))
+        if proto.count > len(kept):
+            kept.append(f"… {proto.count - len(kept)} more")
+        return Value(kept, key, parent)
+
+    def sparse_tensor(self, parent: Module, key: Any, parts: tuple[Proto, Proto, list[int]]) -> Node:
+        values, indices, shape = parts
+        made = Module("SparseTensorProto", "container", key, parent)
+        made.children.append(self.tensor(made, "values", values))
+        made.children.append(self.tensor(made, "indices", indices))
+        made.children.append(Value(shape, "dims", made))
+        return made

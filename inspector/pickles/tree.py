@@ -1,0 +1,415 @@
+"""The tree of nodes that an unpickled object makes: an `nn.Module`, a state_dict, nested dicts, anything.
+
+A module's tree comes from `_modules`, `_parameters`, `_buffers` and its other attributes; a state_dict's from its
+dotted names and its `_metadata`; every other object shows its class, arguments and state. Objects are told apart by
+identity. What stands under several names is shown under each until `limits.nodes` copies were made; what contains
+itself is shown once, and named where it comes again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from inspector.limits import DEFAULT, Limits
+from inspector.naming import ITEMS, key_text
+from inspector.nodes import Module, Node, Tensor, Value
+from inspector.pickles.arrays import Scalar
+from inspector.pickles.objects import SCALARS, Dict, Global, Instance, Set
+from inspector.pickles.tensors import completed
+
+Work = tuple[Module, Any, Any]
+"""A module, and the key and value of a child to be made below it."""
+
+LAYER_TABLES = ("_parameters", "_buffers", "_modules")
+WRAPPERS = {"torch._dynamo.eval_frame.OptimizedModule": "_orig_mod"}
+"""Modules that are saved as a call with the module they wrap, and the name that it has in them."""
+
+HIDDEN = frozenset({"_flat_weights"})
+"""Private attributes of torch's own layers that hold their parameters again (`nn.LSTM`)."""
+
+PRINTED = frozenset({"_keys"})
+"""Private attributes that the text of a layer is made from (`nn.ParameterDict`)."""
+
+DEEPEST_NAME = 200
+"""Dots up to which a name is taken for a place in a model."""
+
+LARGEST = 1 << 60
+"""Ints below this have hashes of their own."""
+
+LOOK = 200
+"""How many objects are looked at to tell whether a container holds a tensor."""
+
+
+class Reference:
+    """Stands for an object that is shown elsewhere in the tree, at `node`."""
+
+    __slots__ = ("node",)
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+
+    def inert_text(self) -> str:
+        """Where it is shown."""
+        return f"→ {self.node.name or 'the whole'}"
+
+
+def build(value: Any, limits: Limits = DEFAULT, problems: list[str] | None = None) -> Node:
+    """The tree of an unpickled object. What limits kept out of it is told in `problems`."""
+    return _Builder(limits, problems if problems is not None else []).build(value)
+
+
+class _Builder:
+    def __init__(self, limits: Limits, problems: list[str]) -> None:
+        self.limits = limits
+        self.problems = problems
+        self.first: dict[int, Node] = {}
+        self.lines: dict[int, bool] = {}
+        self.copies = 0
+        self.depths: dict[int, int] = {}
+
+    def build(self, value: Any) -> Node:
+        pending: list[Work] = []
+        root = self.node(value, "", None, pending)
+        # Depth first and in order: the first of several names of one object is the first a person sees.
+        pending.reverse()
+        while pending:
+            parent, key, child = pending.pop()
+            below: list[Work] = []
+            parent.children.append(self.node(child, key, parent, below))
+            pending.extend(reversed(below))
+        return root
+
+    def node(self, value: Any, key: Any, parent: Module | None, pending: list[Work]) -> Node:
+        """The node of one object; its children go to `pending`."""
+        kind = type(value)
+        if kind is Instance and id(value) not in self.lines:
+            value = self.same(value)
+            kind = type(value)
+        if kind is Tensor:
+            return self.tensor(value, key, parent)
+        if kind not in (Dict, Instance, Set, list, tuple) or (kind not in (Dict, Set) and self.is_line(value)):
+            return Value(value, key, parent)
+        first = self.first.get(id(value))
+        if first is not None and (_within(parent, first) or self.copies >= self.limits.nodes):
+            return Value(Reference(first), key, parent)
+        depth = self.depths.get(id(parent), 0) + 1
+        if depth > self.limits.levels:
+            message = f"what is nested deeper than {self.limits.levels} levels is not shown (limit 'levels')"
+            if message not in self.problems:
+                self.problems.append(message)
+            return Value(value, key, parent)
+        made = self.module(value, key, parent, pending)
+        self.depths[id(made)] = depth
+        if first is None:
+            self.first[id(value)] = made
+        else:
+            made.twin = first
+            self.copies += 1 + _width(value)
+        return made
+
+    def is_line(self, value: Any) -> bool:
+        """Whether one line can show the object; looked at once, however often it comes."""
+        found = self.lines.get(id(value))
+        if found is None:
+            found = self.lines[id(value)] = _is_text(value) if type(value) is Instance else _flat(value)
+        return found
+
+    def same(self, value: Instance) -> Any:
+        """The one tensor that an object turns out to be, however often it comes; else the object itself."""
+        found = self.first.get(id(value))
+        if found is None:
+            found = completed(value)
+            if found is not None:
+                self.first[id(value)] = found
+        return found if type(found) is Tensor else value
+
+    def tensor(self, tensor: Tensor, key: Any, parent: Module | None) -> Tensor:
+        first = self.first.get(id(tensor))
+        if first is None:
+            self.first[id(tensor)] = tensor
+            tensor.key, tensor.parent = key, parent
+            return tensor
+        made = Tensor(tensor.dtype, tensor.shape, tensor.stride, tensor.storage, tensor.offset, tensor.requires_grad)
+        made.traits, made.kind, made.key, made.parent, made.twin = tensor.traits, tensor.kind, key, parent, tensor
+        return made
+
+    def module(self, value: Any, key: Any, parent: Module | None, pending: list[Work]) -> Module:
+        kind = type(value)
+        if kind is Dict:
+            made = Module(value.type, "container", key, parent)
+            if _is_state_dict(value):
+                self.state_dict(made, value, pending)
+            else:
+                pending.extend((made, entry, item) for entry, item in last_entries(value))
+        elif kind is Instance:
+            made = self.instance(value, key, parent, pending)
+        else:
+            made = Module(value.type if kind is Set else kind.__name__, "container", key, parent)
+            pending.extend((made, index, item) for index, item in enumerate(value.items if kind is Set else value))
+        return made
+
+    def instance(self, value: Instance, key: Any, parent: Module | None, pending: list[Work]) -> Module:
+        attributes = value.attributes()
+        if all(type(attributes.get(table)) is Dict for table in LAYER_TABLES):
+            return self.layer(value.type, attributes, key, parent, pending)
+        wrapped = WRAPPERS.get(value.type)
+        if wrapped is not None and type(value.arguments) is tuple and value.arguments:
+            made = Module(value.type, "layer", key, parent)
+            pending.append((made, wrapped, value.arguments[0]))
+            return made
+        made = Module(value.type, "object", key, parent)
+        arguments = value.arguments if type(value.arguments) is tuple else (value.arguments,)
+        if arguments or value.keywords is not None:
+            called = Module("arguments", "arguments", "(arguments)", made)
+            made.children.append(called)
+            pending.extend((called, index, item) for index, item in enumerate(arguments))
+            if type(value.keywords) is Dict:
+                pending.extend((called, entry, item) for entry, item in last_entries(value.keywords))
+        self.items(value, made, pending)
+        if type(value.callable) is not Global:
+            pending.append((made, "(called)", value.callable))
+        if attributes:
+            pending.extend((made, name, item) for name, item in attributes.items())
+        elif value.state is not None and not (type(value.state) is Dict and not value.state.keys):
+            pending.append((made, "(state)", value.state))
+        return made
+
+    def items(self, value: Instance, made: Module, pending: list[Work]) -> None:
+        """What a list or dict of a class of its own holds: below a node of its own if there is anything else to show."""
+        items: list[tuple[Any, Any]] = [*enumerate(value.elements)]
+        if value.entries is not None:
+            items.extend(last_entries(value.entries))
+        if not items:
+            return
+        holder = made
+        if made.children or value.state is not None:
+            holder = Module(value.type, "container", ITEMS, made)
+            made.children.append(holder)
+        else:
+            made.role = "container"
+        pending.extend((holder, entry, item) for entry, item in items)
+
+    def layer(
+        self, type_path: str, attributes: dict[str, Any], key: Any, parent: Module | None, pending: list[Work]
+    ) -> Module:
+        made = Module(type_path, "layer", key, parent)
+        unsaved = attributes.get("_non_persistent_buffers_set")
+        passing = {name for name in unsaved.items if type(name) is str} if type(unsaved) is Set else set()
+        for name, item in last_entries(attributes["_parameters"]):
+            self.member(made, name, item, "parameter", pending)
+        for name, item in last_entries(attributes["_buffers"]):
+            self.member(made, name, item, "buffer", pending, persistent=name not in passing)
+        pending.extend((made, name, item) for name, item in last_entries(attributes["_modules"]))
+        for name, item in attributes.items():
+            if name in LAYER_TABLES or name in HIDDEN:
+                continue
+            item = self.same(item) if type(item) is Instance else item
+            if type(item) is Tensor:
+                self.member(made, name, item, "tensor", pending)
+            elif not name.startswith("_") and holds_tensor(item):
+                pending.append((made, name, item))
+            elif not name.startswith("_") or name in PRINTED:
+                made.attributes[name] = item
+        return made
+
+    def member(self, layer: Module, name: Any, item: Any, kind: Any, pending: list[Work], persistent: bool = True) -> None:
+        """A parameter or buffer of a layer; one that is None only leaves its mark among the attributes."""
+        if item is None:
+            layer.attributes[key_text(name)] = None
+            return
+        node = self.node(item, name, layer, pending)
+        if type(node) is Tensor:
+            node.kind = kind
+            if node.traits.persistent != persistent:
+                node.traits = node.traits.replaced(persistent=persistent)
+        layer.children.append(node)
+
+    def state_dict(self, root: Module, value: Dict, pending: list[Work]) -> None:
+        """Hangs the entries of a dict of dotted names below modules made from those names."""
+        items = [(key, item) for key, item in last_entries(value)]
+        metadata = value.state.get("_metadata") if type(value.state) is Dict else None
+        versions = metadata if type(metadata) is Dict else None
+        join(root, items, lambda parent, key, item: self.node(item, key, parent, pending), _paths(versions))
+        if versions is not None:
+            _give_versions(root, versions)
+
+
+def join(
+    root: Module,
+    items: Iterable[tuple[Any, Any]],
+    make: Callable[[Module, Any, Any], Node],
+    modules: Iterable[str] = (),
+) -> None:
+    """Hangs items below `root` at the places that their dotted keys name, with a module for each level of the names.
+
+    `make(parent, key, item)` makes a node. `modules` are names of levels in the order of the model, also of such as
+    hold nothing; they count only if they name every level that the items need. Children come in the order of the
+    items; levels whose names are all numbers are sorted as numbers.
+    """
+    levels: dict[str, Module] = {"": root}
+    known = list(modules)
+    if known:
+        items = list(items)
+        needed = {key.rpartition(".")[0] for key, _ in items if _is_place(key)}
+        if needed <= set(known) | {""}:
+            for name in known:
+                _level(levels, name)
+    # Where the model told its modules, what a module owns comes before what it contains, as in a module's tree.
+    own: dict[int, list[Node]] = {id(module): [] for module in levels.values()} if len(levels) > 1 else {}
+    for key, item in items:
+        prefix, _, last = key.rpartition(".") if _is_place(key) else ("", "", key)
+        parent = levels.get(prefix) or _level(levels, prefix)
+        children = own[id(parent)] if own and id(parent) in own else parent.children
+        children.append(make(parent, last, item))
+    for module in levels.values():
+        if own and id(module) in own:
+            module.children[:0] = own[id(module)]
+        sort_numbers(module.children)
+
+
+def sort_numbers(children: list[Node]) -> None:
+    """Sorts children whose keys are all numbers written out."""
+    if len(children) < 2:
+        return
+    for child in children:
+        key = child.key
+        if type(key) is not str or not key.isdecimal() or not key.isascii():
+            return
+    children.sort(key=lambda child: (len(child.key.lstrip("0")), child.key.lstrip("0")))
+
+
+def _is_place(key: Any) -> bool:
+    return type(key) is str and key[:1] != "." and key.count(".") <= DEEPEST_NAME
+
+
+def _level(levels: dict[str, Module], name: str) -> Module:
+    """The module for a dotted name, made with those above it if need be."""
+    missing: list[str] = []
+    found = levels.get(name)
+    while found is None:
+        missing.append(name)
+        name = name.rpartition(".")[0]
+        found = levels.get(name)
+    for name in reversed(missing):
+        made = Module("", "names", name.rpartition(".")[2], found)
+        found.children.append(made)
+        levels[name] = found = made
+    return found
+
+
+def _paths(versions: Dict | None) -> Iterator[str]:
+    return (key for key in versions.keys if _is_place(key) and key) if versions is not None else iter(())
+
+
+def _give_versions(root: Module, versions: Dict) -> None:
+    """Notes each module's version, as `_metadata` has it, among its attributes."""
+    by_name = {key: value for key, value in last_entries(versions) if type(key) is str}
+    stack: list[tuple[str, Module]] = [("", root)]
+    while stack:
+        name, module = stack.pop()
+        about = by_name.get(name)
+        if type(about) is Dict:
+            module.attributes.update(about.attributes())
+        stack.extend(
+            (f"{name}.{child.key}" if name else child.key, child)
+            for child in module.children
+            if isinstance(child, Module) and child.role == "names"
+        )
+
+
+def last_entries(value: Dict) -> Iterator[tuple[Any, Any]]:
+    """The entries of a dict; of those with the same scalar key the last one's value, in the place of the first."""
+    last: dict[Any, Any] = {}
+    given: dict[Any, Any] = {}
+    for key, item in zip(value.keys, value.values, strict=True):
+        if type(key) is not str:
+            comparable = _comparable(key)
+            given.setdefault(comparable, key)
+            key = comparable
+        last[key] = item
+    for key, item in last.items():
+        yield (given[key] if given and key in given else key), item
+
+
+def _comparable(key: Any) -> Any:
+    """Something that is equal for two dict keys if Python takes them for one (1, 1.0 and True), and quick to hash.
+
+    What may not be hashed is equal to nothing else; nor are numbers hashed for which a file can choose the hash.
+    """
+    kind = type(key)
+    if kind is complex and key.imag == 0:
+        key, kind = key.real, float
+    if kind is float and -LARGEST < key < LARGEST and key.is_integer():
+        key, kind = int(key), int
+    if kind is int and not -LARGEST < key < LARGEST:
+        return (kind, hex(key))
+    if kind in (float, complex):
+        return (kind, repr(key)) if key == key else object()
+    return key if kind in SCALARS or kind is bytes else object()
+
+
+def holds_tensor(value: Any) -> bool:
+    """Whether a tensor or layer is found among the first `LOOK` objects of a container."""
+    stack, seen = [value], 0
+    while stack and seen < LOOK:
+        item = stack.pop()
+        seen += 1
+        kind = type(item)
+        if kind is Tensor:
+            return True
+        if kind in (list, tuple):
+            stack.extend(item[:LOOK])
+        elif kind is Dict:
+            stack.extend(item.values[:LOOK])
+        elif kind is Instance and (completed(item) is not None or type(item.attributes().get("_modules")) is Dict):
+            return True
+    return False
+
+
+def _width(value: Any) -> int:
+    """How many nodes stand directly below an object, at least."""
+    kind = type(value)
+    if kind is Dict:
+        return len(value.keys)
+    if kind is not Instance:
+        return len(value.items if kind is Set else value)
+    attributes = value.attributes()
+    tables = [attributes.get(table) for table in LAYER_TABLES]
+    inner = sum(len(table.keys) for table in tables if type(table) is Dict)
+    items = len(value.elements) + (len(value.entries.keys) if value.entries is not None else 0)
+    return len(attributes) + inner + items + (len(value.arguments) if type(value.arguments) is tuple else 0)
+
+
+def _is_state_dict(value: Dict) -> bool:
+    if type(value.state) is Dict and type(value.state.get("_metadata")) is Dict:
+        return True
+    return any(
+        type(key) is str and "." in key and type(item) in (Tensor, Instance) and _tensor_like(item)
+        for key, item in zip(value.keys, value.values, strict=True)
+    )
+
+
+def _tensor_like(item: Any) -> bool:
+    return type(item) is Tensor or completed(item) is not None
+
+
+def _flat(value: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether a list or tuple holds only what one line can show."""
+    return all(type(item) in SCALARS or type(item) in (bytes, Scalar, Global) for item in value)
+
+
+def _is_text(value: Instance) -> bool:
+    """Whether a call is shown as one line: no state, nothing put into it, only plain arguments."""
+    if value.state is not None or value.elements or value.entries is not None or value.keywords is not None:
+        return False
+    return not holds_tensor(value.arguments) and not holds_tensor(value.callable)
+
+
+def _within(node: Node | None, first: Node) -> bool:
+    """Whether `node` lies in a copy of what `first` was made from."""
+    while node is not None:
+        if node is first or node.twin is first:
+            return True
+        node = node.parent
+    return False

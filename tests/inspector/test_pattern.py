@@ -1,0 +1,133 @@
+"""What torch.save writes over and over is read by one pattern: with it and without it, every pickle says the same."""
+
+from __future__ import annotations
+
+import struct
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from inspector.formats.storages import Named
+from inspector.nodes import Tensor
+from inspector.pickles import machine
+from inspector.pickles.machine import run
+from inspector.pickles.objects import Dict, Global, Instance, Persistent
+from inspector.pickles.tensors import BUILDERS
+from inspector.storage import Storage
+from tests.inspector.pickled import PROTOCOLS
+from tests.inspector.samples import members, saved
+
+
+def canonical(value: Any) -> list[Any]:
+    """An inert object as a flat list in which what is one object has one number."""
+    numbers: dict[int, int] = {}
+    told: list[Any] = []
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        kind = type(item)
+        if kind in (str, bytes, int, bool, type(None), float, complex):
+            told.append((kind.__name__, repr(item)[:200]))
+            continue
+        known = id(item) in numbers
+        # Empty tuples, and sizes that come again, may be one object or several.
+        told.append(numbers.setdefault(id(item), len(numbers)) if kind is not tuple else "tuple")
+        if known and kind is not tuple:
+            continue
+        told.append(kind.__name__)
+        if kind is Tensor:
+            told.append((item.dtype, item.shape, item.stride, item.offset, item.requires_grad, item.traits.conj, item.kind))
+            stack.append(item.storage)
+        elif kind is Storage:
+            told.append((item.key, item.nbytes, item.device, item.dtype))
+        elif kind is Dict:
+            stack += [*item.keys, *item.values, item.state]
+        elif kind in (list, tuple):
+            told.append(len(item))
+            stack += item
+        elif kind is Instance:
+            stack += [item.callable, item.arguments, item.state, item.elements, item.entries]
+        elif kind is Global:
+            told.append(item.path)
+        elif kind is Persistent:
+            stack.append(item.pid)
+    return told
+
+
+class Home(Named):
+    def read(self, key: Any, offset: int, length: int) -> bytes:
+        return bytes(length)
+
+
+def both(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
+    results = []
+    for fast in (True, False):
+        with monkeypatch.context() as patch:
+            if not fast:
+                patch.setattr(machine, "whole_tensor", lambda machine, position: 0)
+            result = run(data, builders=BUILDERS, persistent=Home().load)
+            broken = result.broken and type(result.broken)
+            results.append((canonical(result.value), broken, len(result.calls), result.end if broken is None else 0))
+    return results[0], results[1]
+
+
+def pickle_of(thing: Any, protocol: int = 2) -> bytes:
+    return next(data for name, data in members(saved(thing, pickle_protocol=protocol)).items() if name.endswith("data.pkl"))
+
+
+def many_tensors() -> dict[str, Any]:
+    shared, view = torch.ones(3), torch.zeros(300)
+    value: dict[str, Any] = {f"layer{number}.weight": torch.ones(number % 4, 300) for number in range(150)}
+    value |= {"a": shared, "b": shared, "c": [shared, (view, view[5:], view.reshape(3, 100).T)], "0-D": torch.tensor(1.0)}
+    value |= {"conj": torch.ones(2, dtype=torch.complex64).conj(), "grad": torch.ones(2, requires_grad=True)}
+    value |= {
+        "p": torch.nn.Parameter(shared),
+        "u": torch.ones(2, dtype=torch.uint16),
+        "large": torch.empty(70_000)[69_990:],
+    }
+    return value | {"again": value["layer3.weight"], "int": torch.ones(2, 3, dtype=torch.int8)}
+
+
+# In protocol 0 torch writes persistent ids that it can't read itself.
+@pytest.mark.parametrize("protocol", PROTOCOLS[1:])
+def test_tensors_are_the_same_whichever_way_they_are_read(protocol: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    fast, slow = both(pickle_of(many_tensors(), protocol), monkeypatch)
+    assert fast == slow and fast[1] is None
+    assert sum(item == "Tensor" for item in fast[0]) == 161
+
+
+SMALL = pickle_of({f"l{number}": torch.ones(number, 2)[:, :1] for number in range(1, 6)} | {"x": torch.ones(1)})
+
+
+@given(
+    edits=st.lists(
+        st.tuples(st.integers(0, len(SMALL) - 1), st.integers(0, 255) | st.sampled_from(sorted(set(SMALL)))), max_size=3
+    ),
+    cut=st.integers(0, len(SMALL)) | st.just(len(SMALL)),
+)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_damaged_pickle_of_tensors_says_the_same_whichever_way_it_is_read(
+    edits: list[tuple[int, int]], cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = bytearray(SMALL)
+    for place, byte in edits:
+        damaged[place] = byte
+    fast, slow = both(bytes(damaged[:cut]), monkeypatch)
+    assert fast == slow
+
+
+@given(first=st.integers(0, 60), second=st.integers(0, 60), opcode=st.sampled_from([b"h", b"j"]))
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_the_pattern_skipped_is_there_when_a_later_opcode_asks_for_it(
+    first: int, second: int, opcode: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def get(index: int) -> bytes:
+        return b"h" + bytes([index]) if opcode == b"h" else b"j" + struct.pack("<I", index)
+
+    data = b"\x80\x02(" + SMALL[2:-1] + get(first) + get(second) + get(first) + b"\x94h\x05l."
+    fast, slow = both(data, monkeypatch)
+    assert fast == slow
