@@ -1,0 +1,106 @@
+"""What only a real terminal shows: printing below the shell's own text, suspending, few colours, what is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.terminal import ALTERNATE_SCREEN, Terminal, environment
+
+PROGRAM = [sys.executable, "-c", "import sys; from tui.cli import main; sys.exit(main())", "model.pt"]
+
+
+def test_p_prints_to_the_terminals_own_scrollback_and_a_key_comes_back(tutorial: Path):
+    with Terminal(PROGRAM, cwd=tutorial) as terminal:
+        terminal.wait_for("fc3")
+        terminal.press("p")
+        terminal.wait_for("any key goes back to torchtui")
+        assert ALTERNATE_SCREEN not in terminal.modes
+        assert (tutorial / "printed.txt").read_text().rstrip("\n") in terminal.text.replace("\r\n", "\n")
+        terminal.press("x")
+        terminal.wait_for(lambda screen: ALTERNATE_SCREEN in terminal.modes)
+        terminal.press("j")
+        terminal.wait_for("2/10")
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+def test_ctrl_z_suspends_and_fg_brings_the_screen_back(tutorial: Path):
+    with Terminal(
+        ["sh", "-ic", f"cd {tutorial}; set -m; {PROGRAM[0]} -c '{PROGRAM[2]}' model.pt; echo stopped; fg"]
+    ) as terminal:
+        terminal.wait_for("fc3")
+        terminal.press("ctrl+z")
+        terminal.wait_for("stopped")
+        terminal.wait_for(lambda screen: "fc3" in screen and ALTERNATE_SCREEN in terminal.modes)
+        terminal.press("q")
+        assert terminal.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "colour"),
+    [
+        ({"TERM": "xterm-256color", "COLORTERM": "truecolor"}, b"\x1b[38;2;"),
+        ({"TERM": "xterm-256color", "COLORTERM": ""}, b"\x1b[38;5;"),
+        ({"TERM": "xterm", "COLORTERM": ""}, b"\x1b[34"),
+    ],
+    ids=["24 bit", "256 colours", "16 colours"],
+)
+def test_the_tree_and_its_cursor_show_in_every_number_of_colours(tutorial: Path, variables: dict[str, str], colour: bytes):
+    with Terminal(PROGRAM, cwd=tutorial, env=environment(**variables)) as terminal:
+        terminal.wait_for("fc3")
+        terminal.press("j")
+        terminal.wait_for("2/10")
+        terminal.wait_until_quiet()
+        assert colour in bytes(terminal.raw)
+        row = terminal._screen.buffer[3]
+        other = terminal._screen.buffer[4]
+        assert (row[30].bg, row[30].reverse) != (other[30].bg, other[30].reverse)
+
+
+def test_neither_numpy_nor_torch_nor_markdown_is_imported_by_the_time_the_tree_shows(tutorial: Path):
+    script = """\
+import asyncio, sys
+from tui.app import TorchTUI
+async def main():
+    app = TorchTUI("model.pt")
+    async with app.run_test() as pilot:
+        while app.explorer.module_tree.rows is None:
+            await pilot.pause(0.01)
+        await pilot.pause()
+        wrong = {"numpy", "torch", "ml_dtypes", "textual.widgets._markdown"} & set(sys.modules)
+        print(sorted(wrong))
+asyncio.run(main())
+"""
+    said = subprocess.run(
+        [sys.executable, "-c", script], cwd=tutorial, env=environment(), capture_output=True, text=True, check=True
+    )
+    assert said.stdout.strip() == "[]"
+
+
+def test_a_mistake_in_a_callback_ends_the_program_with_a_status_of_its_own(tutorial: Path):
+    script = PROGRAM[2].replace(
+        "sys.exit", "from tui.screens.explorer import ExplorerScreen as E; E.action_metadata = lambda self: 1 / 0; sys.exit"
+    )
+    with Terminal([*PROGRAM[:2], script, "model.pt"], cwd=tutorial) as terminal:
+        terminal.wait_for("fc3")
+        terminal.press("i")
+        assert terminal.wait() not in (0, 2)
+        assert ALTERNATE_SCREEN not in terminal.modes
+
+
+def test_quitting_waits_for_no_reader(tmp_path: Path):
+    import torch
+
+    path = tmp_path / "model.pt"
+    torch.save({f"layers.{i}.weight": torch.zeros(1) for i in range(30_000)}, path)
+    with Terminal([*PROGRAM[:3], str(path)]) as terminal:
+        terminal.wait_for("opening")
+        terminal.press("q")
+        started = time.monotonic()
+        assert terminal.wait() == 0
+        assert time.monotonic() - started < 1.5

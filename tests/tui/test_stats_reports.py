@@ -1,0 +1,282 @@
+"""Statistics in the reports: exact figures in JSON, the same digits in the tree, filters that need them, Ctrl+C."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import inspector
+from inspector import cuts
+from inspector.scan import scan
+from inspector.statistics import QUANTILES
+from tui import cli
+from tui.reports.progress import Progress, duration
+from tui.summary import figure, short_form, summary
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    def call(*words: object) -> tuple[int, str, str]:
+        status = cli.main([str(word) for word in words])
+        printed = capsys.readouterr()
+        return status, printed.out, printed.err
+
+    return call
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file of a sound matrix, one with NaN and Inf, integers, zeros, a scalar, complex numbers, nothing, meta."""
+    generator = torch.Generator().manual_seed(0)
+    sick = torch.randn(30, 40, generator=generator)
+    sick[3, 4:7] = torch.nan
+    sick[5, 6] = -torch.inf
+    made = {
+        "sound": torch.randn(30, 40, generator=generator).bfloat16() * 0.02,
+        "sick": sick,
+        "count": torch.arange(9).reshape(3, 3),
+        "zeros": torch.zeros(5),
+        "step": torch.tensor(7),
+        "wave": torch.tensor([3 + 4j, 0]),
+        "nothing": torch.zeros(0, 4),
+        "meta": torch.empty(3, device="meta"),
+    }
+    torch.save(made, tmp_path / "model.pt")
+    return tmp_path / "model.pt"
+
+
+# One form of the figures
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"), (1.0, "1.000"), (-2.1179, "-2.118"), (0.3884, "0.388"), (0.0199812, "0.01998"), (999.96, "999.960"),
+        (1234.5678, "1235"), (12345.678, "1.235e+04"), (1.5e-7, "1.500e-07"), (math.nan, "nan"), (-math.inf, "-inf"),
+        (1234567, "1234567"), (-3, "-3"), (12345678, "1.235e+07"),
+    ],
+)  # fmt: skip
+def test_a_figure_has_four_digits(value: float, text: str) -> None:
+    assert figure(value) == text
+
+
+def test_the_short_form_is_the_one_that_is_known(path: Path) -> None:
+    with inspector.open(path) as checkpoint:
+        forms = {tensor.name: short_form(tensor, scan(tensor)) for tensor in checkpoint.tensors() if tensor.name != "meta"}
+    assert re.fullmatch(r"tensor\[30, 40\] n=1200 x∈\[-3\.\d{3}, \d\.\d{3}\] μ=\S+ σ=\S+ -Inf! NaN!", forms["sick"])
+    assert forms["count"] == "tensor[3, 3] int64 n=9 x∈[0, 8] μ=4.000 σ=2.739"
+    assert forms["zeros"] == "tensor[5] n=5 all zero"
+    assert forms["step"] == "tensor int64 n=1 x=7"
+    assert forms["wave"] == "tensor[2] complex64 n=2 |x|∈[0, 5.000] μ=2.500 σ=3.536"
+    assert forms["nothing"] == "tensor[0, 4] n=0"
+
+
+# The document
+
+
+def test_json_has_the_statistics_of_every_tensor_and_no_more_than_that(run: Run, path: Path) -> None:
+    status, out, err = run(path, "--json", "--stats")
+    assert (status, err) == (0, "")
+    document = json.loads(out, parse_constant=pytest.fail)
+    stats = {entry["name"]: entry["stats"] for entry in document["tensors"]}
+    names = ["min", "max", "mean", "std", "norm", "nan", "inf", "zero", "quantiles", "exact"]
+    assert all(list(entry) == names for name, entry in stats.items() if name != "meta")
+    assert stats["meta"] is None
+    values = torch.load(path, weights_only=False)
+    sound = values["sound"].double().numpy()
+    assert stats["sound"]["exact"] is True
+    assert (stats["sound"]["min"], stats["sound"]["max"]) == (sound.min(), sound.max())
+    assert (stats["sound"]["mean"], stats["sound"]["std"]) == pytest.approx((sound.mean(), sound.std(ddof=1)), rel=1e-14)
+    assert stats["sound"]["quantiles"] == {str(part): np.quantile(sound, part, method="inverted_cdf") for part in QUANTILES}
+    assert (stats["sick"]["nan"], stats["sick"]["inf"], stats["sick"]["exact"]) == (3, 1, False)
+    assert stats["zeros"]["zero"] == 5
+    assert (stats["step"]["max"], stats["step"]["std"]) == (7, "NaN")
+    assert (stats["nothing"]["min"], stats["nothing"]["quantiles"]) == ("NaN", {})
+    without = json.loads(run(path, "--json")[1])
+    for entry in document["tensors"]:
+        del entry["stats"]
+    assert document == without
+
+
+def test_the_tree_shows_the_same_digits(run: Run, path: Path) -> None:
+    status, out, err = run(path, "--print", "--stats")
+    assert (status, err) == (0, "")
+    stats = {entry["name"]: entry["stats"] for entry in json.loads(run(path, "--json", "--stats")[1])["tensors"]}
+    lines = {line.split()[0]: line for line in out.splitlines()[2:]}
+    for name in ("sound", "sick", "count"):
+        low, high, mean, std = (figure(stats[name][key]) for key in ("min", "max", "mean", "std"))
+        assert f"x∈[{low}, {high}] μ={mean} σ={std}" in lines[name]
+    assert lines["sick"].endswith("-Inf! NaN!")
+    assert "! the file holds no values for this tensor" in lines["meta"]
+    without = run(path, "--print")[1].splitlines()
+    assert [line[: len(short)] for line, short in zip(out.splitlines(), without, strict=True)] == without
+
+
+def test_stats_alone_is_a_report(run: Run, path: Path) -> None:
+    assert run(path, "--stats") == run(path, "--print", "--stats")
+
+
+@pytest.mark.parametrize("words", [["--get", "sound"], ["--export", "x.npz"]])
+def test_stats_go_with_the_reports_that_have_them(run: Run, path: Path, words: list[str]) -> None:
+    status, out, err = run(path, "--stats", *words)
+    assert (status, out, err) == (2, "", "torchtui: --stats goes with --print and --json\n")
+
+
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("nan>0", ["sick"]),
+        ("inf>0 or max>=8", ["sick", "count"]),
+        ("zero=5", ["zeros"]),
+        ("std<0.1 not dtype:int64", ["sound", "zeros"]),
+        ("not nan>0 mean<3 ndim=2", ["sound"]),
+        ("s nan>=0 numel>5", ["sound", "sick"]),
+    ],
+)
+@pytest.mark.parametrize("stats", [True, False])
+def test_a_filter_finds_by_what_was_counted(run: Run, path: Path, query: str, names: list[str], stats: bool) -> None:
+    status, out, _ = run(path, "--json", "--filter", query, *(["--stats"] if stats else []))
+    entries = json.loads(out)["tensors"]
+    assert (status, [entry["name"] for entry in entries]) == (0, names)
+    assert all(("stats" in entry) == stats for entry in entries)
+
+
+def test_a_filter_counts_only_what_may_match(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = cuts.cut
+    monkeypatch.setattr(cuts, "cut", lambda tensor, **options: read.append(tensor.name) or real(tensor, **options))
+    assert run(path, "--json", "--filter", "si nan>0")[0] == 0
+    assert read == ["sick"]
+
+
+def test_each_tensor_is_counted_once(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = cuts.cut
+    monkeypatch.setattr(cuts, "cut", lambda tensor, **options: read.append(tensor.name) or real(tensor, **options))
+    run(path, "--print", "--stats", "--filter", "nan>0 or zeros or count")
+    assert sorted(read) == sorted(set(read))
+
+
+def test_what_matches_by_its_figures_can_be_exported_and_shown(run: Run, path: Path, tmp_path: Path) -> None:
+    assert run(path, "--export", tmp_path / "sick.npz", "--filter", "nan>0")[0] == 0
+    assert list(np.load(tmp_path / "sick.npz")) == ["sick"]
+    assert run(path, "--get", "sick", "--filter", "nan>0")[0] == 0
+    assert run(path, "--get", "sound", "--filter", "nan>0")[0] == 2
+
+
+def test_a_mistake_in_a_filter_is_pointed_at_on_a_terminal(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    line = run(path, "--json", "--filter", "fc foo>0")[2]
+    assert line.count("\n") == 1
+    assert "character 4: no field is called foo" in line
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    assert cli.main([str(path), "--json", "--filter", "fc foo>0"]) == 2
+    assert sys.stderr.getvalue() == f"{line}fc foo>0\n   ^\n"  # type: ignore[attr-defined]
+
+
+# Watching and stopping
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_shown_on_a_terminal_only_and_taken_away(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.reports.progress.EVERY", 0.0)
+    assert run(path, "--json", "--stats")[2] == ""
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    assert run(path, "--json", "--stats")[0] == 0
+    looks = stream.getvalue().split("\r")
+    assert any("%" in look and "left" in look for look in looks)
+    assert looks[-2:] == [" " * 60, ""]
+    assert "\x1b" not in stream.getvalue()
+
+
+def interrupted_after(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl+C comes when so many blocks are counted."""
+    real, told = Progress.tell, iter(range(10**6))
+
+    def tell(self: Progress, nbytes: int) -> None:
+        if next(told) == count:
+            signal.raise_signal(signal.SIGINT)
+        real(self, nbytes)
+
+    monkeypatch.setattr(Progress, "tell", tell)
+
+
+def test_ctrl_c_leaves_a_whole_document_of_what_is_known(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_after(2, monkeypatch)
+    before = signal.getsignal(signal.SIGINT)
+    status, out, err = run(path, "--json", "--stats")
+    assert (status, err) == (130, "")
+    stats = [entry["stats"] for entry in json.loads(out)["tensors"]]
+    assert len(stats) == 8
+    assert [entry is not None for entry in stats] == [True, *[False] * 7]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_leaves_the_whole_tree(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    interrupted_after(2, monkeypatch)
+    status, out, _ = run(path, "--print", "--stats")
+    assert status == 130
+    lines = out.splitlines()
+    assert len(lines) == 10
+    assert "μ" in lines[2]
+    assert lines[3].endswith("not counted")
+
+
+def test_ctrl_c_during_an_export_exports_nothing(
+    run: Run, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interrupted_after(1, monkeypatch)
+    assert run(path, "--export", tmp_path / "x.npz", "--filter", "nan>=0")[0] == 130
+    assert not (tmp_path / "x.npz").exists()
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0.4, "0:00"), (65.9, "1:05"), (3600, "1:00:00"), (7265, "2:01:05")])
+def test_a_duration_is_minutes_and_seconds(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_what_a_report_without_statistics_needs_is_not_more_than_before(tmp_path: Path) -> None:
+    torch.save({"x": torch.ones(1)}, tmp_path / "x.pt")
+    code = (
+        "import sys; from tui import cli; cli.main(sys.argv[1:]); "
+        "sys.exit([name for name in ('numpy', 'fractions', 'subprocess', 'inspector.crew') if name in sys.modules] != [])"
+    )
+    for words in (["--print"], ["--json", "--filter", "x numel>0"]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path / "x.pt"), *words],
+            env=os.environ | {"PYTHONPATH": str(Path(cli.__file__).parent.parent)},
+            check=False,
+        )
+        assert done.returncode == 0
+
+
+def test_summary_of_a_brief_result_is_the_same(path: Path) -> None:
+    with inspector.open(path) as checkpoint:
+        result: Any = scan(checkpoint["sick"])  # type: ignore[arg-type]
+    assert summary(result) == summary(result.brief())

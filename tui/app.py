@@ -1,0 +1,96 @@
+"""The app: its screens, themes and keys, and what they all share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import SystemCommand
+from textual.binding import BindingType
+from textual.screen import Screen
+
+from tui import keys
+from tui.ordered_keys import OrderedKeys
+from tui.reader import Reader
+from tui.screens.explorer import ExplorerScreen
+from tui.theme import THEMES, suiting_theme
+
+
+class TorchTUI(OrderedKeys):
+    """Explores the one of `paths`; of several, one is to be chosen, and without any a model file below this folder.
+
+    `query` is the filter that is set from the start.
+    """
+
+    TITLE = "torchtui"
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings(keys.PROGRAM)
+    CSS = """
+    Screen { background: $background; color: $foreground; layout: vertical; }
+    """
+
+    def __init__(self, *paths: str, query: str = "") -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.reader = Reader()
+        self.error = ""
+        self.first_filter = query
+        self.paths = paths if len(paths) > 1 else ()
+        self.changed_keys = keys.read_keys(os.environ)
+        self.explorer = ExplorerScreen(self.reader, paths[0] if len(paths) == 1 else "", self.changed_keys)
+        self.set_keymap(self.changed_keys)
+        for theme in THEMES:
+            self.register_theme(theme)
+        if "TEXTUAL_THEME" not in os.environ:
+            self.theme = suiting_theme(self.console.color_system, os.environ)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The explorer, under whatever else there is."""
+        return self.explorer
+
+    def on_mount(self) -> None:
+        """Without one path, let one be chosen."""
+        if not self.explorer.path:
+            self.choose()
+
+    def open(self, path: str) -> None:
+        """Explore a file, in place of the one before."""
+        self.error = ""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.explorer.open(path)
+
+    def choose(self, error: str = "") -> None:
+        """Let a file be chosen; `error` says why the last one can't be shown."""
+        from tui.screens.chooser import ChooserScreen
+
+        self.error = error
+        self.push_screen(ChooserScreen(self.reader, str(Path.cwd()), error, self.changed_keys, self.paths))
+
+    def write_to_terminal(self, text: str) -> None:
+        """Hand the terminal something that is not drawn; from any thread."""
+        if self._driver is not None:
+            self._driver.write(text)
+
+    async def action_quit(self) -> None:
+        """End at once; nobody waits for a thread. Where no file could be opened, the last error is the end's message."""
+        self.reader.close()
+        self.exit(return_code=2 if self.error else 0, message=Text(self.error) if self.error else None)
+
+    def action_help(self) -> None:
+        """All keys."""
+        from tui.screens.pages import PageScreen, help_lines
+
+        keys_now = self.changed_keys
+        self.push_screen(PageScreen("torchtui: the keys", lambda width: help_lines(keys_now, width), keys_now))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """The palette: what keys do on this screen, and the themes."""
+        yield SystemCommand("Theme", "change the colours", self.action_change_theme)
+        for table in (keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM):
+            for key in table.keys:
+                if key.hint:
+                    yield SystemCommand(key.hint.capitalize(), key.text, partial(screen.run_action, key.action))

@@ -1,0 +1,250 @@
+"""Every node of a tree in the file's order with its dotted name: what search and filter run over."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import Any
+
+from inspector.errors import visible
+from inspector.naming import is_optimizer, likely_kind
+from inspector.nodes import Module, Node, Tensor
+from inspector.query import Query
+
+LONGEST = 400
+"""Characters of a label, and of the names above it in a tree of very many levels, that can be searched."""
+
+DEEP = 200
+"""Levels below which only the end of the names above is kept: whole ones would take the square of the depth."""
+
+EVERY = 4096
+"""Nodes between two calls of `progress`."""
+
+Progress = Callable[[float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a walk over the tree tells.
+
+    `dtypes` is how many tensors there are of each; `optimizers` are the states of optimizers, whose tensors are no
+    parameters; `together` has, for each tensor that is not alone in its storage, all that lie there; `tied` are those
+    that another one covers exactly: one tensor under several names.
+    """
+
+    dtypes: dict[str, int] = field(default_factory=dict)
+    optimizers: frozenset[Node] = frozenset()
+    together: dict[Tensor, list[Tensor]] = field(default_factory=dict)
+    tied: frozenset[Tensor] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a filter leaves: the `children` of each module that has any left, and its `totals` (elements, bytes).
+
+    `count` is the number of nodes that fit, `first` the first of them; `kept` is not 0 at the numbers of those left.
+    """
+
+    children: dict[Node, list[Node]]
+    totals: dict[Node, tuple[int, int]]
+    count: int
+    first: Node | None
+    kept: bytearray
+
+    def below(self, node: Node) -> Sequence[Node]:
+        """The children of a node that are left."""
+        return self.children.get(node, ())
+
+
+def survey(root: Node, progress: Progress) -> Survey:
+    """Walk over the tree once."""
+    dtypes: dict[str, int] = {}
+    optimizers: list[Node] = []
+    groups: dict[Tensor, list[Tensor]] = {}
+    for number, node in enumerate(root.walk()):
+        if number % EVERY == 0:
+            progress(0)
+        if isinstance(node, Tensor):
+            if isinstance(node.parent, Tensor):
+                continue
+            dtypes[node.dtype] = dtypes.get(node.dtype, 0) + 1
+            first = node.shares
+            if first is not None:
+                groups.setdefault(first, [first]).append(node)
+        elif is_optimizer(node):
+            optimizers.append(node)
+    together = {tensor: group for group in groups.values() for tensor in group}
+    tied: list[Tensor] = []
+    for group in groups.values():
+        places: dict[Any, list[Tensor]] = {}
+        for tensor in group:
+            places.setdefault(_place(tensor), []).append(tensor)
+        tied += [tensor for place in places.values() if len(place) > 1 for tensor in place]
+    return Survey(dtypes, frozenset(optimizers), together, frozenset(tied))
+
+
+class Index:
+    """The nodes at and below a root in the file's order, with their dotted `names` and the numbers of their `parents`.
+
+    Where it is `grouped`, tensors that are computed from others are among them, as parents of those.
+    """
+
+    def __init__(self, root: Node, progress: Progress, grouped: bool = True) -> None:
+        self.nodes: list[Node] = []
+        self.names: list[str] = []
+        self.parents: list[int] = []
+        self._text = ""
+        self._lower = ""
+        self._starts: list[int] = []
+        self._labels: list[int] = []
+        stack: list[tuple[Node, int]] = [(root, -1)]
+        deep: list[int] = []
+        while stack:
+            node, parent = stack.pop()
+            number = len(self.nodes)
+            if number % EVERY == 0:
+                progress(0)
+            # What a tensor is computed from is not called after it.
+            holder = parent if node.whole is None or not grouped else self.parents[parent]
+            above = self.names[holder] if holder > 0 else ""
+            depth = deep[parent] + 1 if parent >= 0 else 0
+            label = node.label[:LONGEST] if parent >= 0 else ""
+            if depth > DEEP:
+                above = above[-LONGEST:]
+            self.nodes.append(node)
+            self.names.append(f"{above}.{label}" if above else label)
+            self.parents.append(parent)
+            deep.append(depth)
+            stack.extend([(child, number) for child in reversed(node.below if grouped else node.children)])
+
+    def search(self, wanted: str, progress: Progress) -> list[int]:
+        """The numbers of the nodes in whose name the text occurs, in such a way that it touches their own label.
+
+        Without a capital letter in it, capitals do not count (smart case).
+        """
+        if not self._text:
+            self._join()
+        text = self._text if wanted != wanted.lower() else self._lower
+        starts, labels, length = self._starts, self._labels, len(wanted)
+        found: list[int] = []
+        at = text.find(wanted)
+        steps = 0
+        while at >= 0:
+            steps += 1
+            if steps % EVERY == 0:
+                progress(at / len(text))
+            number = bisect_right(starts, at) - 1
+            if at + length > labels[number]:
+                found.append(number)
+                at = text.find(wanted, starts[number + 1]) if number + 1 < len(starts) else -1
+            else:
+                at = text.find(wanted, max(at + 1, labels[number] - length + 1))
+        return found
+
+    def number(self, node: Node) -> int:
+        """The number of a node."""
+        return self.nodes.index(node)
+
+    def starting_with(self, beginning: str) -> str:
+        """The first name that starts with this text; empty if none does."""
+        if not self._text:
+            self._join()
+        at = self._text.find("\n" + visible(beginning))
+        return self._text[at + 1 : self._text.index("\n", at + 1)] if at >= 0 and beginning else ""
+
+    def select(self, query: Query, progress: Progress) -> Selection:
+        """What a filter leaves: the nodes that fit, all below them, and the modules above."""
+        count = len(self.nodes)
+        # 1: stands above one that fits; 2: fits, or stands below one that does.
+        kept = bytearray(count)
+        first = -1
+        fitting = 0
+        parents, nodes, names = self.parents, self.nodes, self.names
+        matches = query.matches
+        for number in range(count):
+            if number % EVERY == 0:
+                progress(number / count)
+            parent = parents[number]
+            fits = parent >= 0 and matches(nodes[number], names[number])
+            if fits:
+                fitting += 1
+                first = number if first < 0 else first
+            if fits or (parent >= 0 and kept[parent] == 2):
+                kept[number] = 2
+                while parent >= 0 and not kept[parent]:
+                    kept[parent] = 1
+                    parent = parents[parent]
+        children: dict[Node, list[Node]] = {}
+        for number in range(1, count):
+            if kept[number]:
+                children.setdefault(nodes[parents[number]], []).append(nodes[number])
+        return Selection(children, self._totals(kept), fitting, nodes[first] if first >= 0 else None, kept)
+
+    def _totals(self, kept: bytearray) -> dict[Node, tuple[int, int]]:
+        """Elements of parameters and bytes of tensors, the kept ones below every kept module, tied ones once in each."""
+        nodes, parents = self.nodes, self.parents
+        numels = [0] * len(nodes)
+        sizes = [0] * len(nodes)
+        places: dict[Any, int] = {}
+        in_optimizer = bytearray(len(nodes))
+        for number, node in enumerate(nodes):
+            in_optimizer[number] = in_optimizer[parents[number]] or is_optimizer(node)
+            if not kept[number] or not isinstance(node, Tensor) or isinstance(node.parent, Tensor):
+                continue
+            if node.kind == "computed":
+                continue
+            numel = 0 if in_optimizer[number] or likely_kind(node) != "parameter" else node.numel
+            nbytes = node.nbytes
+            numels[number] += numel
+            sizes[number] += nbytes
+            if node.storage is not None:
+                before = places.get(_place(node))
+                places[_place(node)] = number
+                if before is not None:
+                    # Both come up to where their ways meet; from there on one is too many.
+                    meeting = self._meeting(before, number)
+                    numels[meeting] -= numel
+                    sizes[meeting] -= nbytes
+        totals: dict[Node, tuple[int, int]] = {}
+        for number in range(len(nodes) - 1, -1, -1):
+            parent = parents[number]
+            if kept[number] and parent >= 0 and not isinstance(nodes[number].parent, Tensor):
+                numels[parent] += numels[number]
+                sizes[parent] += sizes[number]
+            if isinstance(nodes[number], Module) and (kept[number] or number == 0):
+                totals[nodes[number]] = numels[number], sizes[number]
+        return totals
+
+    def _meeting(self, one: int, other: int) -> int:
+        parents = self.parents
+        # In the file's order a parent's number is below its children's.
+        while one != other:
+            if one > other:
+                one = parents[one]
+            else:
+                other = parents[other]
+        return one
+
+    def _join(self) -> None:
+        """Put all names, as a person reads them, into one text, which is searched at the speed of memory."""
+        names = [_shown(name) for name in self.names]
+        labels = [len(_shown(node.label[:LONGEST])) for node in self.nodes]
+        self._starts = list(accumulate((len(name) + 1 for name in names), initial=0))
+        ends = self._starts[1:]
+        self._labels = [end - 1 - label for end, label in zip(ends, labels, strict=True)]
+        self._text = "\n".join(names) + "\n"
+        lower = self._text.lower()
+        # A few letters become two in small: there the capitals stay.
+        if len(lower) != len(self._text):
+            lower = "".join(small if len(small := letter.lower()) == 1 else letter for letter in self._text)
+        self._lower = lower
+
+
+def _shown(name: str) -> str:
+    return name if name.isprintable() else visible(name)
+
+
+def _place(tensor: Tensor) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+    return id(tensor.storage), tensor.offset, tensor.shape, tensor.stride

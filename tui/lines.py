@@ -1,0 +1,118 @@
+"""One line of the screen: texts with roles, made safe, cut to a width and turned into a strip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from inspector.errors import visible
+
+if TYPE_CHECKING:
+    from tui.theme import Palette
+
+Part = tuple[str, str]
+"""A text and its role in the palette (`dim`, `class`)."""
+
+Line = Sequence[Part]
+
+LONGEST = 400
+"""Characters of a text from a file that one line looks at."""
+
+
+def safe(text: str, longest: int = LONGEST) -> str:
+    """A text from a file, fit for a terminal: nothing hidden in it, and at most `longest` characters of it."""
+    if len(text) > longest:
+        text = f"{text[: longest // 2]}…{text[-longest // 2 :]}"
+    return visible(text)
+
+
+def cells(text: str) -> int:
+    """How many columns a text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def cut(text: str, width: int) -> str:
+    """The text in at most `width` columns, its end left out."""
+    if cells(text) <= width:
+        return text
+    return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
+
+
+def cut_middle(text: str, width: int) -> str:
+    """The text in at most `width` columns, its middle left out: names differ at both ends."""
+    if cells(text) <= width:
+        return text
+    if width < 6:
+        return cut(text, width)
+    head = (width - 1) // 2
+    tail = text[::-1]
+    return set_cell_size(text, head) + "…" + set_cell_size(tail, width - 1 - head)[::-1]
+
+
+def width_of(line: Line) -> int:
+    """How many columns a line takes."""
+    return sum(cells(text) for text, _ in line)
+
+
+def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
+    """The line in pieces of at most `width` columns, all but the first indented; broken at blanks, which then go."""
+    if width_of(line) <= width or width <= indent + 8:
+        return [line]
+    pieces: list[list[Part]] = [[]]
+    left = width
+    for text, role in line:
+        while text:
+            if cells(text) <= left:
+                pieces[-1].append((text, role))
+                left -= cells(text)
+                break
+            room = _fitting(text, left)
+            at = room if text[room] == " " else text.rfind(" ", 0, room) + 1
+            if at == 0 and left > (width - indent) // 2:
+                at = room
+            if at:
+                pieces[-1].append((text[:at], role))
+            pieces.append([(" " * indent, "text")])
+            text = text[at:].removeprefix(" ")
+            left = width - indent
+    return list(pieces)
+
+
+def _fitting(text: str, width: int) -> int:
+    """How many characters of the text fit into `width` columns."""
+    if text.isascii():
+        return max(0, min(len(text), width))
+    for count, character in enumerate(text):
+        width -= cells(character)
+        if width < 0:
+            return count
+    return len(text)
+
+
+def strip(line: Iterable[Part], width: int, palette: Palette, base: Style) -> Strip:
+    """The line in exactly `width` columns, on the background of `base`."""
+    roles = palette.roles
+    segments = [Segment(text, base + roles[role]) for text, role in line if text]
+    return Strip(segments).adjust_cell_length(width, base)
+
+
+def under_cursor(strip: Strip, cursor: Style, base: Style) -> Strip:
+    """The line with the cursor on it; what has a background of its own (a match) keeps it."""
+    return Strip(
+        [
+            Segment(text, style + cursor if style is not None and style.bgcolor == base.bgcolor else style)
+            for text, style, _ in strip
+        ],
+        strip.cell_length,
+    )
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """The two lines at the ends of `width` columns; where there is no room for both, the left one."""
+    gap = width - width_of(left) - width_of(right)
+    return [*left, (" " * gap, "text"), *right] if gap > 0 else left

@@ -1,0 +1,142 @@
+"""Messages that cross widgets: what the reader answers. Small records; whoever gets a `stale` one drops it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textual.message import Message
+
+from inspector.errors import visible
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from inspector import Checkpoint
+    from inspector.nodes import Node
+    from tui.clipboard import Outcome
+    from tui.files import ModelFile
+    from tui.index import Index, Selection, Survey
+    from tui.reader import Job
+
+
+@dataclass(eq=False)
+class Answer(Message, bubble=False):
+    """What the reader says about the request `job`."""
+
+    job: Job
+
+    @property
+    def stale(self) -> bool:
+        """Whether the request was replaced or given up in the meantime."""
+        return self.job.stopped
+
+
+@dataclass(eq=False)
+class Progress(Answer):
+    """How far a request is, from 0 to 1."""
+
+    part: float
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one makes an earlier one of the same request needless."""
+        return isinstance(message, Progress) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Failed(Answer):
+    """The request can't be met, for a reason that lies in the file, the disk or the request."""
+
+    error: Exception
+
+    @property
+    def text(self) -> str:
+        """The reason in one line."""
+        if isinstance(self.error, MemoryError):
+            return "there is not enough memory for it"
+        if isinstance(self.error, OSError) and self.error.strerror:
+            where = f"{self.error.filename}: " if self.error.filename else ""
+            return visible(f"{where}{self.error.strerror}")
+        return visible(str(self.error))
+
+
+@dataclass(eq=False)
+class Broken(Answer):
+    """The request met a mistake in this program; the app ends with it."""
+
+    error: Exception
+
+
+@dataclass(eq=False)
+class Opened(Answer):
+    """The file is open, and its tree is known."""
+
+    checkpoint: Checkpoint
+
+
+@dataclass(eq=False)
+class BlockRead(Answer):
+    """The values that the grid wanted, as `inspector.window.read` gave them, or why there are none.
+
+    `generation` is that of the grid's question.
+    """
+
+    generation: int
+    array: np.ndarray[Any, Any] | None
+    error: str = ""
+
+
+@dataclass(eq=False)
+class Surveyed(Answer):
+    """A walk over all tensors is done."""
+
+    survey: Survey
+
+
+@dataclass(eq=False)
+class Found(Answer):
+    """The numbers, in the index, of the nodes that a search found, in their order."""
+
+    index: Index
+    numbers: Sequence[int]
+
+
+@dataclass(eq=False)
+class Selected(Answer):
+    """What a filter leaves of the tree."""
+
+    index: Index
+    selection: Selection
+
+
+@dataclass(eq=False)
+class Copied(Answer):
+    """A text of `node` went the way to the clipboard, with this outcome; `extension` is that of a file for the same."""
+
+    node: Node
+    extension: str
+    outcome: Outcome
+
+
+@dataclass(eq=False)
+class Printed(Answer):
+    """A text to be printed is made."""
+
+    text: str
+
+
+@dataclass(eq=False)
+class Written(Answer):
+    """A file was written."""
+
+    path: str
+    nbytes: int
+
+
+@dataclass(eq=False)
+class FilesFound(Answer):
+    """Some more model files below the folder; `last` once there are no more."""
+
+    files: Sequence[ModelFile]
+    last: bool = False

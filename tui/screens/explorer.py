@@ -1,0 +1,215 @@
+"""The explorer: opens a file, and lets tree, details and values follow the cursor."""
+
+from __future__ import annotations
+
+import gc
+from pathlib import PurePath
+from time import monotonic
+
+from textual.timer import Timer
+
+from inspector.nodes import Tensor
+from tui import messages
+from tui.index import survey
+from tui.lines import safe
+from tui.reader import Job
+from tui.screens.finding import Finding
+from tui.screens.pages import PageScreen, metadata_lines
+from tui.screens.taking import Taking
+from tui.widgets.axis_bar import AxisBar
+from tui.widgets.module_tree import ModuleTree
+from tui.widgets.value_grid import ValueGrid
+
+SLOTS = ("open", "survey", "search", "filter", "names", "take", "write", "block")
+"""What the reader is asked for on this screen."""
+
+HELD = 0.15
+"""Seconds between two moves of the cursor from which on a key is not being held down."""
+
+REST = 0.08
+"""Seconds after which the right side follows a cursor that was moved by a key that is held down."""
+
+
+class ExplorerScreen(Finding, Taking):
+    """One file."""
+
+    def on_mount(self) -> None:
+        """Open the file once there is something to see."""
+        self._moved_at = 0.0
+        self._resting: Timer | None = None
+        if self.path:
+            self.call_after_refresh(self.open, self.path)
+
+    def open(self, path: str) -> None:
+        """Explore a file, in place of the one before."""
+        self.reader.stop(*SLOTS)
+        if self.checkpoint is not None:
+            self.checkpoint.close()
+        self.clear(path)
+        self.bottom.say(f"opening {safe(path)} …", "dim")
+
+        def work(job: Job) -> messages.Opened:
+            import inspector
+
+            checkpoint = inspector.open(path, progress=job.progress)
+            # What was just made lives as long as the file is open: the garbage collector need not look at it again.
+            gc.freeze()
+            return messages.Opened(job, checkpoint)
+
+        self.reader.ask("open", work, self.post_message)
+
+    def on_opened(self, event: messages.Opened) -> None:
+        """Show the tree, then count what takes a walk over all of it."""
+        if event.stale:
+            event.checkpoint.close()
+            return
+        self.checkpoint = event.checkpoint
+        self.bottom.say("")
+        self.title_line.opened(event.checkpoint, {})
+        root = event.checkpoint.root
+        self.module_tree.show(root, safe(PurePath(self.path).name))
+        if self.program.first_filter:
+            self._select(self.program.first_filter)
+        self.reader.ask("survey", lambda job: messages.Surveyed(job, survey(root, job.progress)), self.post_message)
+
+    def on_surveyed(self, event: messages.Surveyed) -> None:
+        """Show what all tensors together tell."""
+        if event.stale or self.checkpoint is None:
+            return
+        self.survey = event.survey
+        self.title_line.opened(self.checkpoint, event.survey.dtypes)
+        if event.survey.together or event.survey.optimizers:
+            self.module_tree.look.tied = event.survey.tied
+            self.module_tree.look.optimizers = event.survey.optimizers
+            self.module_tree.redraw()
+            self._follow()
+
+    def on_progress(self, event: messages.Progress) -> None:
+        """Say how far it is."""
+        word = {"open": "opening", "take": "reading", "write": "writing"}.get(event.job.slot)
+        if event.stale or event.part == 0:
+            return
+        if word is not None:
+            self.bottom.say(f"{word} … {event.part:.0%}", "dim")
+        elif self.prompt is not None:
+            self.prompt.say(f"{event.part:.0%} …")
+
+    def on_failed(self, event: messages.Failed) -> None:
+        """Say what is wrong; without a file, let another one be chosen."""
+        from inspector.export import AlreadyThere
+
+        if event.stale:
+            return
+        if event.job.slot == "open":
+            self.program.choose(event.text)
+        elif isinstance(event.error, AlreadyThere):
+            self.ask_to_replace(event.text)
+        elif self.prompt is not None:
+            self.prompt.say(event.text, "error")
+        else:
+            self.bottom.say(event.text, "error")
+
+    def on_broken(self, event: messages.Broken) -> None:
+        """A mistake of this program ends it, like one in the screen's own thread."""
+        raise event.error
+
+    # The cursor
+
+    def on_module_tree_moved(self, event: ModuleTree.Moved) -> None:
+        """Let the right side follow: at once, or, while a key is held down, when the cursor rests."""
+        self.tree_head.position = f"{event.row + 1:,}/{event.rows:,}"
+        self.tree_head.refresh()
+        now = monotonic()
+        held = now - self._moved_at < HELD
+        self._moved_at = now
+        if not held:
+            self._follow()
+        elif self._resting is None:
+            self._resting = self.set_timer(REST, self._follow)
+        else:
+            self._resting.reset()
+
+    def action_open_row(self) -> None:
+        """Into the values of a tensor; anything else folds."""
+        if isinstance(self.module_tree.node, Tensor):
+            self.catch_up()
+            self.go_to_pane("grid")
+        else:
+            self.module_tree.action_fold()
+
+    def catch_up(self) -> None:
+        """Let the right side follow the cursor now, if it waits for it to rest."""
+        if self._resting is not None:
+            self._follow()
+
+    def _follow(self) -> None:
+        if self._resting is not None:
+            self._resting.stop()
+            self._resting = None
+        node = self.module_tree.node
+        if node is None:
+            return
+        name = safe(node.name or PurePath(self.path).name)
+        self.details_head.show([(f" {name}", "strong")])
+        tensor = node if isinstance(node, Tensor) else None
+        if tensor is not self.grid.tensor:
+            self.grid.tensor = tensor
+            self.lay_out()
+        self.details.describe(node, self.survey.together)
+
+    # Values
+
+    def on_value_grid_wanted(self, event: ValueGrid.Wanted) -> None:
+        """Have the block read that the grid misses."""
+
+        def work(job: Job) -> messages.BlockRead:
+            from inspector import InspectorError, window
+
+            array, error = None, ""
+            try:
+                array = window.read(event.tensor, event.selection, dequantize=event.dequantize)
+            except InspectorError as problem:
+                error = safe(str(problem))
+            return messages.BlockRead(job, event.generation, array, error)
+
+        self.reader.ask("block", work, self.post_message)
+
+    def on_block_read(self, event: messages.BlockRead) -> None:
+        """Show it."""
+        if not event.stale:
+            self.grid.show(event)
+
+    def on_value_grid_page_changed(self, event: ValueGrid.PageChanged) -> None:
+        """Say over the values which part of the tensor they are."""
+        self.axis_bar.show_page(event.page, event.axis)
+
+    def on_value_grid_cell_moved(self, event: ValueGrid.CellMoved) -> None:
+        """Say at the bottom what is under the cell cursor."""
+        self.cell = event.text
+        if self.focused is self.grid:
+            self.bottom.aside(self.cell)
+
+    def on_value_grid_axes_wanted(self) -> None:
+        """Let the axes be chosen."""
+        self.axis_bar.focus()
+
+    def on_axis_bar_changed(self, event: AxisBar.Changed) -> None:
+        """Show the page that was chosen."""
+        self.grid.show_page(event.page, event.axis)
+
+    def on_axis_bar_done(self) -> None:
+        """Back to the values."""
+        self.go_to_pane("grid")
+
+    # Other screens
+
+    def action_metadata(self) -> None:
+        """What the file says about itself."""
+        if self.checkpoint is not None:
+            checkpoint = self.checkpoint
+            page = PageScreen(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
+            self.app.push_screen(page)
+
+    def action_open_file(self) -> None:
+        """Choose another file."""
+        self.program.choose()

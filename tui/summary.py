@@ -1,0 +1,51 @@
+"""The figures of a tensor as a person reads them, in one place: reports, tree and panel show the same digits."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from tui.figures import shape_text
+
+if TYPE_CHECKING:
+    from inspector.nodes import Tensor
+    from inspector.statistics import Statistics
+
+
+def figure(value: float) -> str:
+    """A figure in four digits: `-2.118`, `0.388`, `0.01998`, `1.2e+04`; an integer as it is, up to seven digits."""
+    if isinstance(value, int) and abs(value) < 10**7:
+        return str(value)
+    if not math.isfinite(value):
+        return f"{value:g}"
+    if value == 0:
+        return "0"
+    if 0.1 <= abs(value) < 999.9995:
+        return f"{value:.3f}"
+    return f"{value:#.4g}".rstrip(".")
+
+
+def summary(statistics: Statistics) -> str:
+    """The figures in the short form that lovely-tensors has made known: `x∈[-2.118, 2.640] μ=-0.388 σ=1.073 NaN!`.
+
+    Of complex numbers they are those of the magnitudes, `|x|`.
+    """
+    facts = []
+    x = "|x|" if statistics.parts else "x"
+    if statistics.finite == 1:
+        facts.append(f"{x}={figure(statistics.min)}")
+    elif statistics.zero and statistics.zero == statistics.finite:
+        facts.append("all zero")
+    elif statistics.finite:
+        facts.append(f"{x}∈[{figure(statistics.min)}, {figure(statistics.max)}]")
+        facts.append(f"μ={figure(statistics.mean)} σ={figure(statistics.std)}")
+    facts += [mark for mark, count in (("+Inf!", statistics.posinf), ("-Inf!", statistics.neginf)) if count]
+    facts += ["NaN!"] if statistics.nan else []
+    return " ".join(facts)
+
+
+def short_form(tensor: Tensor, statistics: Statistics) -> str:
+    """A tensor in one line: `tensor[3, 196] n=588 x∈[-2.118, 2.640] μ=-0.388 σ=1.073 NaN!`."""
+    shape = shape_text(tensor.shape) if tensor.shape else ""
+    dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
+    return f"tensor{shape}{dtype} n={statistics.count} {summary(statistics)}".rstrip()

@@ -1,0 +1,134 @@
+"""A list of model files with a cursor, newest first."""
+
+from __future__ import annotations
+
+import time
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.style import Style
+from textual import events
+from textual.message import Message
+from textual.strip import Strip
+
+from tui import keys
+from tui.figures import short_size
+from tui.files import ModelFile
+from tui.lines import Line, Part, cells, cut, cut_middle, safe, strip, under_cursor, width_of
+from tui.theme import palette
+from tui.widgets.line_view import LineView
+
+AGES = ((60, "s"), (3600, "min"), (86_400, "h"), (7 * 86_400, "d"), (365 * 86_400, "wk"))
+"""Seconds below which an age is said in a unit, and the unit."""
+
+UNIT = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "wk": 7 * 86_400, "y": 365 * 86_400}
+
+
+class FileList(LineView):
+    """Shows those of `files` whose path holds `wanted`."""
+
+    BINDINGS = keys.bindings(keys.LISTING)
+    TABLES = (keys.LISTING,)
+
+    @dataclass
+    class Chosen(Message):
+        """A file is to be opened."""
+
+        file: ModelFile
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: list[ModelFile] = []
+        self.shown: list[ModelFile] = []
+        self.wanted = ""
+        self.cursor = 0
+
+    def add(self, files: Sequence[ModelFile]) -> None:
+        """Take in more files; the cursor stays on its file."""
+        here = self.shown[self.cursor] if self.cursor and self.shown else None
+        for file in files:
+            insort(self.files, file, key=_newest_first)
+            if self._fits(file):
+                insort(self.shown, file, key=_newest_first)
+        if here is not None:
+            self.cursor = self.shown.index(here)
+        self._changed()
+
+    def restrict(self, wanted: str) -> None:
+        """Show only files whose path holds this text; capitals count where it has one."""
+        self.wanted = wanted
+        self.shown = [file for file in self.files if self._fits(file)]
+        self.cursor = 0
+        self._changed()
+
+    def action_move(self, step: int) -> None:
+        """So many files down."""
+        before, self.cursor = self.cursor, max(0, min(self.cursor + step, len(self.shown) - 1))
+        self.refresh_rows(before, self.cursor)
+        self.bring_into_sight(self.cursor)
+
+    def action_page(self, pages: float) -> None:
+        """So many pages down."""
+        self.action_move(int(pages * self.size.height))
+
+    def action_first(self) -> None:
+        """To the first file."""
+        self.action_move(-len(self.shown))
+
+    def action_last(self) -> None:
+        """To the last file."""
+        self.action_move(len(self.shown))
+
+    def action_open(self) -> None:
+        """Open the file under the cursor."""
+        if self.shown:
+            self.post_message(self.Chosen(self.shown[self.cursor]))
+
+    def on_click(self, event: events.Click) -> None:
+        """Move to the file; a double click opens it."""
+        self.action_move(event.y + self.top - self.cursor)
+        if event.chain == 2:
+            self.action_open()
+
+    @property
+    def line_count(self) -> int:
+        """How many files are shown."""
+        return len(self.shown)
+
+    def draw_line(self, row: int, width: int, base: Style) -> Strip:
+        """One file."""
+        colours = palette(self.app)
+        drawn = strip(_line(self.shown[row], width), width, colours, base)
+        if row != self.cursor:
+            return drawn
+        return under_cursor(drawn, colours.cursor if self.has_focus else colours.cursor_blurred, base)
+
+    def _fits(self, file: ModelFile) -> bool:
+        return self.wanted in (file.path if self.wanted != self.wanted.lower() else file.path.lower())
+
+    def _changed(self) -> None:
+        self.action_move(0)
+        self.refresh_changed()
+
+
+def _newest_first(file: ModelFile) -> tuple[float, str]:
+    return -file.modified, file.path
+
+
+def _line(file: ModelFile, width: int) -> Line:
+    right: list[Part] = [
+        (f"  {cut(safe(file.format), 20):20}", "class"),
+        (f"{short_size(file.nbytes):>10}", "text"),
+        (f"{_age(file.modified):>13} ", "dim"),
+    ]
+    path = cut_middle(safe(file.path), width - width_of(right) - 1)
+    folder, slash, name = path.rpartition("/")
+    gap = width - width_of(right) - cells(path) - 1
+    return [(f" {folder}{slash}", "dim"), (name, "strong"), (" " * max(gap, 0), "text"), *right]
+
+
+def _age(modified: float) -> str:
+    seconds = max(time.time() - modified, 0)
+    unit = next((unit for limit, unit in AGES if seconds < limit), "y")
+    return f"{seconds // UNIT[unit]:.0f} {unit} ago"

@@ -1,0 +1,63 @@
+"""The first line: which file this is, of what format, and what it holds altogether."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePath
+
+from inspector import Checkpoint, Module, Tensor
+from tui.figures import plural, short_count, short_size
+from tui.lines import Line, Part, cut_middle, safe, width_of
+from tui.widgets.one_line import OneLine
+
+
+class TitleLine(OneLine):
+    """File, format, tensors, parameters (tied ones once), bytes, dtypes; what has no room is left out from the end."""
+
+    DEFAULT_CSS = """
+    TitleLine { background: $panel; }
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._file = ""
+        self._facts: list[Part] = []
+        self._problems = ""
+
+    def opening(self, path: str) -> None:
+        """Show which file is being opened."""
+        self._file = safe(PurePath(path).name or path)
+        self._facts = []
+        self._problems = ""
+        self.refresh()
+
+    def opened(self, checkpoint: Checkpoint, dtypes: Mapping[str, int]) -> None:
+        """Show what is known: `dtypes` is how many tensors there are of each, empty while that is being counted."""
+        root = checkpoint.root
+        self._facts = [(safe(checkpoint.format), "text")]
+        if isinstance(root, Module | Tensor):
+            tensors = root.tensor_count if isinstance(root, Module) else 1
+            self._facts += [
+                (plural(tensors, "tensor"), "text"),
+                (f"{short_count(root.numel)} parameters", "text"),
+                (short_size(root.nbytes), "text"),
+            ]
+        most = sorted(dtypes.items(), key=lambda item: -item[1])
+        named = [safe(name) if len(most) == 1 else f"{safe(name)} {count:,}" for name, count in most]
+        self._facts += [(name, "dtype") for name in named]
+        self._problems = plural(len(checkpoint.problems), "problem") if checkpoint.problems else ""
+        self.refresh()
+
+    def line(self, width: int) -> Line:
+        """The title in this width."""
+        name = cut_middle(self._file, width // 2)
+        left: list[Part] = [(" ", "text"), (name, "accent")]
+        if self._problems:
+            left += [("  ", "text"), (self._problems, "error")]
+        gap = "  "
+        for text, role in self._facts:
+            if width_of(left) + len(gap) + len(text) >= width:
+                break
+            left += [(gap, "dim"), (text, role)]
+            gap = " · "
+        return left

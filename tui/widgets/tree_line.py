@@ -1,0 +1,160 @@
+"""How one node of the tree is drawn: guides, fold mark, name and badges at the left, its kind and totals at the right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field
+
+from inspector.naming import likely_kind
+from inspector.nodes import Module, Node, Tensor, Value
+from inspector.pickles.objects import text
+from tui.figures import shape_text, short_count, short_size
+from tui.lines import Line, Part, cells, cut, cut_middle, safe, width_of
+
+COUNT = 8
+"""Columns of a parameter count with the gap before it: `  66.4M`."""
+
+SIZE = 10
+"""Columns of a size with the gap before it: `  4.8 MB`."""
+
+NARROWEST = {"size": 56, "count": 42, "kind": 26}
+"""The least width of the tree that has these at the right."""
+
+INDENT = 2
+"""Columns of one level."""
+
+
+@dataclass(slots=True)
+class Look:
+    """What the lines need to know besides their node.
+
+    `totals` are elements and bytes of modules where a filter changes them; `tied` are the tensors that lie in a
+    storage with others; `optimizers` are modules whose tensors are no parameters; `wanted` is what a search looks for.
+    """
+
+    root_label: str = ""
+    totals: Mapping[Node, tuple[int, int]] = field(default_factory=dict)
+    tied: Container[Tensor] = ()
+    optimizers: Container[Node] = ()
+    wanted: re.Pattern[str] | None = None
+
+
+def header_line(width: int, position: str, restriction: str, focused: bool) -> Line:
+    """The heads of the columns; before them where the cursor is, and the filter if there is one."""
+    # Below the last column of the head is the scrollbar.
+    width -= 1
+    right: list[Part] = []
+    if width >= NARROWEST["count"]:
+        right.append(("params".rjust(COUNT), "dim"))
+    if width >= NARROWEST["size"]:
+        right.append(("bytes".rjust(SIZE), "dim"))
+    left = [(" name", "accent" if focused else "dim"), (f"  {position}", "dim")]
+    if restriction:
+        left.append((cut(f"  only {restriction}", width - width_of(left) - width_of(right)), "badge"))
+    gap = width - width_of(left) - width_of(right)
+    return [*left, (" " * max(gap, 0), "text"), *right]
+
+
+def tree_line(node: Node, depth: int, width: int, expandable: bool, expanded: bool, look: Look) -> Line:
+    """The line of a node in `width` columns."""
+    right: list[Part] = []
+    count, size = _figures(node, look)
+    if width >= NARROWEST["count"]:
+        counts = not isinstance(node, Tensor) or _is_parameter(node, look)
+        right.append((count.rjust(COUNT), "text" if counts else "faint"))
+    if width >= NARROWEST["size"]:
+        right.append((size.rjust(SIZE), "dim"))
+    room = width - width_of(right)
+    front = _front(depth, room // 3, expandable, expanded)
+    room -= width_of(front)
+    badges = _badges(node, look)
+    kind = _kind(node) if width >= NARROWEST["kind"] else []
+    label = safe(node.label) if node.parent is not None else look.root_label
+    # The name has what its kind leaves, and at least half.
+    kind = _shortened(kind, max(room - cells(label) - width_of(badges) - 2, room // 2 - 2))
+    label = cut_middle(label, max(room - width_of(kind) - width_of(badges) - 2, min(room, 8)))
+    left = [*front, *_marked(label, _role(node), look.wanted), *badges]
+    gap = width - width_of(left) - width_of(kind) - width_of(right)
+    return [*left, (" " * max(gap, 0), "text"), *kind, *right]
+
+
+def value_text(node: Value) -> str:
+    """A value in one short line."""
+    return safe(text(node.value, 200))
+
+
+def _front(depth: int, room: int, expandable: bool, expanded: bool) -> list[Part]:
+    mark = ("▾ " if expanded else "▸ ") if expandable else "  "
+    if depth * INDENT > room:
+        shown = max(room // INDENT - 3, 0)
+        return [(f" ⋯{depth - shown} ", "faint"), ("│ " * shown, "faint"), (mark, "dim")]
+    return [(" " + "│ " * depth, "faint"), (mark, "dim")]
+
+
+def _role(node: Node) -> str:
+    if isinstance(node, Module):
+        return "strong"
+    return "text" if isinstance(node, Tensor) else "dim"
+
+
+def _kind(node: Node) -> list[Part]:
+    if isinstance(node, Tensor):
+        return [(safe(node.dtype), "dtype"), (" ", "text"), (shape_text(node.shape), "text")]
+    if isinstance(node, Module):
+        if node.belongs is not None:
+            return [(f"of {safe(node.belongs.name)}", "value")]
+        return [(safe(node.short_type), "class" if node.role in ("layer", "object") else "dim")]
+    return [(value_text(node), "value")] if isinstance(node, Value) else []
+
+
+def _shortened(kind: list[Part], width: int) -> list[Part]:
+    """The kind in at most `width` columns: a tensor's shape outlives its dtype."""
+    if width_of(kind) <= width:
+        return kind
+    text, role = kind[-1]
+    return [(cut(text, width), role)]
+
+
+def _figures(node: Node, look: Look) -> tuple[str, str]:
+    if isinstance(node, Value):
+        return "", ""
+    if isinstance(node, Tensor):
+        return short_count(node.numel), short_size(node.nbytes)
+    assert isinstance(node, Module)
+    numel, nbytes = look.totals.get(node, (node.numel, node.nbytes))
+    return (short_count(numel), short_size(nbytes)) if node.tensor_count else ("", "")
+
+
+def _is_parameter(tensor: Tensor, look: Look) -> bool:
+    """Whether its elements are among those that the modules above count."""
+    node: Node | None = tensor.parent
+    while node is not None and look.optimizers:
+        if node in look.optimizers:
+            return False
+        node = node.parent
+    return likely_kind(tensor) == "parameter"
+
+
+def _badges(node: Node, look: Look) -> list[Part]:
+    badges: list[Part] = []
+    if isinstance(node, Tensor):
+        if node.traits.computed is not None:
+            badges.append((f" {safe(node.traits.computed.brief)}", "class"))
+        if node in look.tied:
+            badges.append((" tied", "badge"))
+        if node.kind == "parameter" and not node.requires_grad:
+            badges.append((" frozen", "class"))
+        if node.traits.problems:
+            badges.append((" damaged", "error"))
+    elif isinstance(node, Module) and node.role == "object":
+        badges.append((" opaque", "badge"))
+    return badges
+
+
+def _marked(label: str, role: str, wanted: re.Pattern[str] | None) -> list[Part]:
+    """The label with what the search looks for marked."""
+    found = wanted.search(label) if wanted is not None else None
+    if found is None or found.end() == found.start():
+        return [(label, role)]
+    return [(label[: found.start()], role), (found[0], "match"), (label[found.end() :], role)]
