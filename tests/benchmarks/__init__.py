@@ -1,0 +1,1 @@
+"""How fast and how small, measured on whole processes: `python -m tests.benchmarks`."""
