@@ -172,8 +172,11 @@ class ChooserScreen(KeyScreen):
 
     def _tell(self) -> None:
         count = len(self.files.files)
-        where = "  the files that were named, from " if self.paths else "  model files below "
-        said: list[Part] = [(" torchtui", "accent"), (where, "dim"), (safe(self.folder), "text")]
+        said: list[Part] = [(" torchtui", "accent")]
+        if self.paths:
+            said.append(("  the files that were named", "dim"))
+        else:
+            said += [("  model files below ", "dim"), (safe(self.folder), "text")]
         state = plural(count, "file") if count or self._complete else "looking"
         if self.files.wanted:
             state = f"{len(self.files.shown):,} of {state}"

@@ -129,6 +129,8 @@ def _line(file: ModelFile, width: int) -> Line:
 
 
 def _age(modified: float) -> str:
+    if not modified:
+        return ""
     seconds = max(time.time() - modified, 0)
     unit = next((unit for limit, unit in AGES if seconds < limit), "y")
     return f"{seconds // UNIT[unit]:.0f} {unit} ago"
