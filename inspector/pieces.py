@@ -39,7 +39,7 @@ def read_box(tensor: Tensor, box: list[tuple[int, int]]) -> np.ndarray[Any, Any]
     from inspector import window
 
     made = np.empty([length for _, length in box], dtypes.array_type(tensor.dtype))
-    covered = 0
+    missing = np.ones(made.shape, bool)
     for piece in tensor.traits.pieces:
         common = [
             (max(first, offset), min(first + length, offset + size))
@@ -58,7 +58,8 @@ def read_box(tensor: Tensor, box: list[tuple[int, int]]) -> np.ndarray[Any, Any]
             part = window.read_box(inner, spans)
         place = tuple(slice(low - first, high - first) for (low, high), (first, _) in zip(common, box, strict=True))
         made[place] = part
-        covered += part.size
-    if covered < made.size:
-        raise NoValues(f"{made.size - covered} of these {made.size} elements are in no piece of the checkpoint")
+        missing[place] = False
+    # Not by adding up sizes: pieces that overlap would hide a gap, and what was never written would show as values.
+    if missing.any():
+        raise NoValues(f"{np.count_nonzero(missing)} of these {made.size} elements are in no piece of the checkpoint")
     return made

@@ -159,3 +159,18 @@ def test_without_one_ranks_file_its_rows_have_no_values_and_the_others_have(shar
         assert rows[0:3].tolist() == np.arange(15.0).reshape(3, 5).tolist()
         with pytest.raises(inspector.NoValues):
             rows.numpy()
+
+
+def test_pieces_that_overlap_do_not_hide_a_gap(folder):
+    with inspector.open(str(folder)) as opened:
+        tensor = opened["model.fc.weight"]
+        (whole,) = tensor.traits.pieces
+        upper = type(whole)((0, 0), (2, 3), lambda: first_rows(whole.open(), 2))
+        tensor.traits = tensor.traits.replaced(pieces=(upper, upper))
+        assert tensor[:2].shape == (2, 3)
+        with pytest.raises(inspector.NoValues, match="6 of these 12"):
+            tensor.numpy()
+
+
+def first_rows(tensor, count):
+    return inspector.Tensor(tensor.dtype, (count, *tensor.shape[1:]), tensor.stride, tensor.storage, tensor.offset)
