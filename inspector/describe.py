@@ -22,14 +22,19 @@ MOST_CHARACTERS = 20_000_000
 def module(node: Module, most_lines: int = MOST_LINES) -> str:
     """The text of `print(module)`: classes, what they say of themselves, and below them their modules.
 
-    A foreign class says nothing of itself. What is no `nn.Module` is written in the same form, with a line for each
-    tensor and value. A text that would grow beyond `most_lines` or `MOST_CHARACTERS` ends early and says so.
+    A foreign class says nothing of itself, nor does a scripted module, but for its class. What is no `nn.Module` is
+    written in the same form, with a line for each tensor and value. A text that would grow beyond `most_lines` or
+    `MOST_CHARACTERS` ends early and says so.
     """
     writer = _Writer(most_lines)
     writer.open(node, 0)
     while writer.levels and not writer.full:
         writer.go_on()
     return writer.text()
+
+
+SCRIPTED = "RecursiveScriptModule"
+"""The class of every module that `torch.jit.load` gives."""
 
 
 @dataclass(slots=True)
@@ -81,10 +86,14 @@ class _Writer:
 
     def open(self, node: Module, depth: int, prefix: str = "") -> None:
         """Writes a module's own lines; one with children stays open."""
-        collapses = node.role == "layer" and is_subclass(node.type, "torch.nn.ModuleList")
-        own = extra_repr.lines(node) if node.role == "layer" and not collapses else []
-        children = [child for child in node.children if node.role != "layer" or _is_submodule(child)]
-        head = f"{prefix}{visible(node.short_type)}("
+        layer = node.role == "layer"
+        collapses = layer and not node.scripted and is_subclass(node.type, "torch.nn.ModuleList")
+        children = [child for child in node.children if not layer or _is_submodule(child)]
+        if layer and node.scripted:
+            name, own = SCRIPTED, [f"original_name={visible(node.short_type)}"]
+        else:
+            name, own = visible(node.short_type), extra_repr.lines(node) if layer and not collapses else []
+        head = f"{prefix}{name}("
         if not children and len(own) <= 1:
             self.line(depth, f"{head}{''.join(own)})")
             return

@@ -37,7 +37,7 @@ def is_optimizer(node: nodes.Node) -> bool:
 
 def likely_kind(tensor: nodes.Tensor) -> nodes.Kind:
     """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name is a buffer's."""
-    if tensor.kind != "tensor" or _in_layer(tensor):
+    if tensor.kind != "tensor" or _within_layer(tensor):
         return tensor.kind
     return "buffer" if tensor.label in BUFFER_NAMES else "parameter"
 
@@ -156,6 +156,14 @@ def _in_layer(node: nodes.Node) -> bool:
     return isinstance(node.parent, nodes.Module) and node.parent.role == "layer"
 
 
+def _within_layer(tensor: nodes.Tensor) -> bool:
+    """Whether it is in a layer or in what a layer has as an attribute: the layer said which its parameters are."""
+    above = tensor.parent
+    while isinstance(above, nodes.Module) and above.role != "layer":
+        above = above.parent
+    return isinstance(above, nodes.Module)
+
+
 def _first_time(node: nodes.Node, seen: set[int]) -> bool:
     origin = id(node.twin or node)
     if origin in seen:
@@ -171,7 +179,7 @@ def _step(node: nodes.Node) -> str:
     if isinstance(parent, nodes.Tensor) and node.label.endswith("()"):
         # `indices()` refuses to tell what may hold one place twice.
         return f"._{node.label}" if parent.traits.layout == "sparse_coo" else f".{node.label}"
-    if parent.access == "none" or (isinstance(node, nodes.Module) and node.role == "arguments"):
+    if parent.access == "none" or (isinstance(node, nodes.Module) and node.access == "none"):
         return ""
     if parent.access == "item":
         written = "" if isinstance(parent, nodes.Module) and parent.type in SETS else literal(key)
@@ -182,10 +190,10 @@ def _step(node: nodes.Node) -> str:
         return f".{key}"
     if not isinstance(parent, nodes.Module) or parent.role != "layer":
         return f".__dict__[{key!r}]"
-    if parent.short_type in INDEXED and key.isdecimal():
+    if parent.short_type in INDEXED and not parent.scripted and key.isdecimal():
         return f"[{key}]"
     if isinstance(node, nodes.Module) and node.role == "layer":
-        return f".get_submodule({key!r})"
+        return f"._modules[{key!r}]" if parent.scripted else f".get_submodule({key!r})"
     table = {"parameter": "_parameters", "buffer": "_buffers"}.get(node.kind if isinstance(node, nodes.Tensor) else "")
     return f".{table or '__dict__'}[{key!r}]"
 

@@ -278,10 +278,14 @@ class Module(Node):
     Buffers and the state of an optimizer are no parameters.
 
     `grouped` are the children as they are shown, where some of them make up one tensor. `belongs` is the parameter that
-    this module is an optimizer's state of, where that is known; `note` is what was found out about an optimizer.
+    this module is an optimizer's state of, where that is known; `note` is what was found out about an optimizer. A module
+    that is `scripted` comes as a `torch.jit.ScriptModule`, which has neither `[0]` nor `get_submodule`.
     """
 
-    __slots__ = ("_children", "attributes", "belongs", "grouped", "nbytes", "note", "numel", "role", "tensor_count", "type")
+    __slots__ = (
+        "_children", "attributes", "belongs", "grouped", "nbytes", "note",
+        "numel", "role", "scripted", "tensor_count", "type",
+    )  # fmt: skip
 
     def __init__(self, type: str = "", role: Role = "container", key: Any = "", parent: Node | None = None) -> None:
         super().__init__(key, parent)
@@ -291,6 +295,7 @@ class Module(Node):
         self.grouped: list[Node] | None = None
         self.belongs: Tensor | None = None
         self.note = ""
+        self.scripted = False
         self.attributes: dict[str, Any] = {}
         self.tensor_count = 0
         self.numel = 0

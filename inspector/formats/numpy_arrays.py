@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 from inspector.dtypes import DTYPES
@@ -210,4 +211,9 @@ def _objects(
     if type(value) is Instance and type(value.state) is tuple and len(value.state) == 5 and type(value.state[4]) is list:
         # The call that makes an array says nothing; its state is (version, shape, dtype, order of axes, objects).
         value = value.state[4]
-    return build(value, opening.limits, contents.problems)
+    node = build(value, opening.limits, contents.problems)
+    if type(value) is list and len(header.shape) != 1 and math.prod(header.shape) == len(node.children):
+        # In a pickle they stand in C order whatever the array's is.
+        for child, index in zip(node.children, product(*map(range, header.shape)), strict=True):
+            child.key = index
+    return node

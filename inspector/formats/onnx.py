@@ -1,4 +1,4 @@
-"""ONNX: the initializers of a model's graph, and what the model says of itself.
+"""ONNX: the initializers and constants of a model's graphs, and what the model says of itself.
 
 Source: `onnx/onnx.proto` of onnx 1.23 (`ModelProto`, `GraphProto`, `TensorProto`) and `docs/ExternalData.md`. The file is
 one protobuf message of any size. Its fields are walked here, from length to length, rather than loaded by the package
@@ -29,6 +29,7 @@ from inspector.formats.onnx_elements import (
     Runs,
     Varints,
 )
+from inspector.formats.onnx_nodes import held
 from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text, varint
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.cursor import Cursor
@@ -59,6 +60,12 @@ TEXT = 8
 FIRST_FIELDS = 1000
 """How many fields of a model are looked at for its graph."""
 
+CONSTANTS = "constants"
+"""The level that constants stand on, beside the initializers of their graph."""
+
+DEEPEST_GRAPH = 50
+"""Graphs within graphs that are looked into."""
+
 KEPT = 1000
 """How many inputs, outputs, axes, texts of a tensor are kept."""
 
@@ -81,7 +88,7 @@ def recognises(found: Found) -> bool:
 
 
 def read(found: Found, opening: Opening) -> Contents:
-    """The initializers by their names, as a tree. Raises `LimitReached`; what is damaged is told."""
+    """The initializers and constants by their names, as a tree. Raises `LimitReached`; what is damaged is told."""
     assert found.source is not None
     reader = _Reader(found.source, Path(found.path).parent, opening)
     try:
@@ -103,6 +110,7 @@ class _Reader:
         self.files: dict[str, Source | str] = {}
         self.result = Contents(Module("dict"), "ONNX")
         self.tensors: list[tuple[str, Proto]] = []
+        self.constants: list[tuple[str, Proto]] = []
         self.sparse: list[tuple[str, tuple[Proto, Proto, list[int]]]] = []
 
     def contents(self) -> Contents:
@@ -123,14 +131,14 @@ class _Reader:
                     key, value = self.pair(part)
                     about[key] = value
                 elif name == GRAPH:
-                    self.graph(part)
+                    self.graphs(part)
                 if part[3] > self.source.size:
                     self.result.problems.append(f"the file is cut off: {part[3]} bytes or more belong to it")
         except DamagedFile as error:
             self.result.problems.append(f"{error}; what stands before that is shown")
         root = self.result.root
         assert isinstance(root, Module)
-        join(root, self.tensors, self.tensor)
+        join(root, self.tensors + self.constants, self.tensor)
         join(root, self.sparse, self.sparse_tensor)
         self.result.sources += [file for file in self.files.values() if not isinstance(file, str)]
         return self.result
@@ -158,28 +166,56 @@ class _Reader:
             return fields(self.cursor, part[2], self.source.size)
         return fields(self.cursor, part[2], part[3])
 
-    def graph(self, part: Field) -> None:
+    def graphs(self, part: Field) -> None:
+        """The graph of the model, then the graphs that its nodes hold, their tensors named below the node."""
         about = self.result.metadata
-        nodes = 0
-        for inner in self.inside(part):
-            name = inner[0]
-            self.tick(inner[2])
-            if name == NODE:
-                nodes += 1
-            elif name == NAME:
-                about["graph"] = text(self.cursor, inner)
-            elif name in (INPUT, OUTPUT):
-                said = about.setdefault("inputs" if name == INPUT else "outputs", [])
-                if len(said) < KEPT:
-                    said += [text(self.cursor, value) for value in self.inside(inner) if value[0] == 1]
-            elif name == INITIALIZER:
-                proto = self.proto(inner)
-                self.tensors.append((proto.name, proto))
-            elif name == SPARSE:
-                self.sparse_proto(inner)
-            if len(self.tensors) > self.limits.members:
-                raise self.limits.reached("members", "it has more initializers")
-        about["nodes"] = nodes
+        about["nodes"] = 0
+        waiting: list[tuple[tuple[str, ...], Field]] = [((), part)]
+        while waiting:
+            place, part = waiting.pop()
+            below: list[tuple[tuple[str, ...], Field]] = []
+            for inner in self.inside(part):
+                self.tick(inner[2])
+                if inner[0] == NODE:
+                    about["nodes"] += not place
+                    below += self.node(inner, place)
+                elif inner[0] == INITIALIZER:
+                    self.add(self.tensors, place, self.proto(inner))
+                elif inner[0] == SPARSE:
+                    self.sparse_proto(inner)
+                elif not place:
+                    self.tell(inner)
+            waiting += reversed(below)
+
+    def node(self, part: Field, place: tuple[str, ...]) -> list[tuple[tuple[str, ...], Field]]:
+        """Keeps the constant that a node is; gives the graphs that it holds, each with its place in the tree."""
+        found = held(self.cursor, part)
+        if found is None:
+            return []
+        for tensor in found.tensors:
+            proto = self.proto(tensor)
+            proto.name = found.output
+            self.add(self.constants, (*place, CONSTANTS), proto)
+        if found.graphs and len(place) >= 2 * DEEPEST_GRAPH:
+            self.result.problems.append(f"{visible(found.called)} holds graphs too deep inside others: they are not shown")
+            return []
+        return [((*place, found.called, name), graph) for name, graph in found.graphs]
+
+    def add(self, tensors: list[tuple[str, Proto]], place: tuple[str, ...], proto: Proto) -> None:
+        tensors.append((".".join((*place, proto.name)), proto))
+        if len(self.tensors) + len(self.constants) > self.limits.members:
+            raise self.limits.reached("members", "it has more tensors")
+
+    def tell(self, part: Field) -> None:
+        """Keeps what a field says of the model's graph: its name, the names of its inputs and outputs."""
+        about = self.result.metadata
+        name = part[0]
+        if name == NAME:
+            about["graph"] = text(self.cursor, part)
+        elif name in (INPUT, OUTPUT):
+            said = about.setdefault("inputs" if name == INPUT else "outputs", [])
+            if len(said) < KEPT:
+                said += [text(self.cursor, value) for value in self.inside(part) if value[0] == 1]
 
     def sparse_proto(self, part: Field) -> None:
         values, indices, shape = Proto(), Proto(), list[int]()

@@ -111,6 +111,8 @@ def explain(found: Found) -> str:
     if kind:
         return f"{shown} is {kind}"
     start = head.lstrip(b"\xef\xbb\xbf \t\r\n")[:15].lower()
+    if start.startswith((b"<svg", b"<?xml")) and b"<svg" in head:
+        return f"{shown} is an SVG picture, not a PyTorch model file: {ELSEWHERE}"
     if start.startswith((b"<!doctype", b"<html", b"<?xml")):
         return f"{shown} is a web page: the download gave an error page instead of the model; fetch it again"
     if start.startswith(b"{") and re.search(rb'"(architectures|model_type|peft_type|_class_name)"', head):

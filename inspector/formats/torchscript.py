@@ -55,6 +55,9 @@ def read(found: Found, opening: Opening) -> Contents:
     for instance in pickled.calls:
         code.make_layer(instance)
     tree = build(pickled.value, opening.limits, problems)
+    for node in tree.walk():
+        if isinstance(node, Module):
+            node.scripted = True
     constants = Storages(archive, root + "constants/", big)
     _add_constants(tree, unpickled(archive, root + "constants.pkl", constants, opening, _BUILDERS), opening, problems)
     name = MOBILE if root + "bytecode.pkl" in archive.members else NAME
@@ -135,6 +138,9 @@ def _add_constants(tree: Node, pickled: Pickled, opening: Opening, problems: lis
     held.values = list(values)
     node = build(held, opening.limits, problems)
     node.key, node.parent = "CONSTANTS", tree
+    if isinstance(node, Module):
+        # No attribute of a loaded module leads to them.
+        node.role = "bundle"
     tree.children.append(node)
 
 

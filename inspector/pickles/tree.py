@@ -8,6 +8,7 @@ itself is shown once, and named where it comes again.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -350,20 +351,27 @@ def _comparable(key: Any) -> Any:
 
 
 def holds_tensor(value: Any) -> bool:
-    """Whether a tensor or layer is found among the first `LOOK` objects of a container."""
-    stack, seen = [value], 0
-    while stack and seen < LOOK:
-        item = stack.pop()
+    """Whether a tensor or layer is found among the first `LOOK` objects of a container, or of an object's state."""
+    # Level by level: what is nearest is most likely what it is about.
+    waiting, seen = deque([value]), 0
+    while waiting and seen < LOOK:
+        item = waiting.popleft()
         seen += 1
         kind = type(item)
         if kind is Tensor:
             return True
         if kind in (list, tuple):
-            stack.extend(item[:LOOK])
+            waiting.extend(item[:LOOK])
         elif kind is Dict:
-            stack.extend(item.values[:LOOK])
-        elif kind is Instance and (completed(item) is not None or type(item.attributes().get("_modules")) is Dict):
-            return True
+            waiting.extend(item.values[:LOOK])
+        elif kind is Instance:
+            attributes = item.attributes()
+            if completed(item) is not None or type(attributes.get("_modules")) is Dict:
+                return True
+            # Not what it was called with: a bound method was called with its whole module.
+            waiting.extend([*attributes.values()][:LOOK])
+            waiting.extend(item.elements[:LOOK])
+            waiting.extend(item.entries.values[:LOOK] if item.entries is not None else ())
     return False
 
 

@@ -218,3 +218,19 @@ def test_a_damaged_member_does_not_hide_the_others(tmp_path: Path) -> None:
         assert model["notes.txt"].value == "5 bytes"
         assert len(model.problems) == 1
         assert model.problems[0].startswith("bad.npy: ")
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,), (2, 3)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_an_array_of_objects_holds_is_reached_by_its_index(shape: tuple[int, ...], order: Any, tmp_path: Path) -> None:
+    array = np.empty(shape, object, order)
+    for index in np.ndindex(shape):
+        array[index] = {"weight": np.full((2, 2), sum(index), np.float32)}
+    np.save(tmp_path / "a.npy", array, allow_pickle=True)
+    loaded = np.load(tmp_path / "a.npy", allow_pickle=True)
+    with inspector.open(tmp_path / "a.npy") as model:
+        tensors = list(model.tensors())
+        assert len(tensors) == array.size
+        for tensor in tensors:
+            found = eval("obj" + tensor.expression, {"obj": loaded})
+            assert found.tobytes() == tensor.numpy().tobytes()

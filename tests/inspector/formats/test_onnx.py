@@ -241,3 +241,56 @@ def test_damaged_bytes_end_clean(tmp_path: Path) -> None:
 def test_other_protobuf_is_not_taken_for_a_model(data: bytes, tmp_path: Path) -> None:
     with pytest.raises(inspector.NotAModel):
         opened(data, tmp_path)
+
+
+def constant(output: str, value: float, **options: Any) -> onnx.NodeProto:
+    tensor = numpy_helper.from_array(np.full((2, 3), value, np.float32), "unused")
+    return helper.make_node("Constant", [], [output], value=tensor, **options)
+
+
+def branch(*nodes: onnx.NodeProto, **options: Any) -> onnx.GraphProto:
+    return helper.make_graph(list(nodes), "branch", [], [], **options)
+
+
+def test_constants_and_the_graphs_that_nodes_hold_are_shown(tmp_path: Path) -> None:
+    inner = helper.make_node("Loop", ["a"], ["l"], name="loop", body=branch(constant("fc.weight", 1)))
+    weight = numpy_helper.from_array(np.full((2, 3), 2, np.float32), "w.weight")
+    yes = branch(constant("c", 3, name="named"), inner, initializer=[weight])
+    made = model_of(numpy_helper.from_array(np.ones((2, 3), np.float32), "top"))
+    # A long text makes the node one that is walked field by field.
+    long = constant("long", 5, doc_string="x" * 10_000)
+    choice = helper.make_node("If", ["x"], ["y"], then_branch=yes, else_branch=branch(constant("c", 4)))
+    made.graph.node.extend(
+        [constant("c", 6), choice, long, helper.make_node("Relu", ["x"], ["z"], doc_string="x" * 10_000)]
+    )
+    with opened(made.SerializeToString(), tmp_path, "model.onnx") as model:
+        assert model.problems == []
+        assert {name: tensor.numpy().flat[0] for name, tensor in model.state_dict().items()} == {
+            "top": 1,
+            "y.then_branch.w.weight": 2,
+            "constants.c": 6,
+            "constants.long": 5,
+            "y.else_branch.constants.c": 4,
+            "y.then_branch.constants.c": 3,
+            "y.then_branch.loop.body.constants.fc.weight": 1,
+        }
+        assert all(tensor.shape == (2, 3) for tensor in model.tensors())
+        assert model.metadata["nodes"] == 5
+
+
+def test_graphs_deep_inside_each_other_end_and_are_told(tmp_path: Path) -> None:
+    graph = branch(constant("c", 1))
+    data = graph.SerializeToString()
+
+    def message(number: int, payload: bytes) -> bytes:
+        length, size = b"", len(payload)
+        while size > 0x7F:
+            length, size = length + bytes([size & 0x7F | 0x80]), size >> 7
+        return bytes([number << 3 | 2]) + length + bytes([size]) + payload
+
+    for _ in range(3000):
+        attribute = message(1, b"body") + message(6, data)
+        data = message(1, message(2, b"o") + message(4, b"Loop") + message(5, attribute))
+    with opened(b"\x08\x07" + message(7, data), tmp_path, "model.onnx") as model:
+        assert len(model.problems) == 1
+        assert "too deep" in model.problems[0]

@@ -136,3 +136,17 @@ def test_zlib_of_nothing_known_is_not_a_crash(tmp_path: Path) -> None:
     for data in (zlib.compress(b"x"), b"\x78", b"\x81", b"\xde", b"\xdf\0\0\0", b"\x0a", b"\x08\x01\x12", b"\x81\xd9"):
         with pytest.raises(inspector.InspectorError):
             opened(data, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "is an SVG picture"),
+        ('<svg xmlns="http://www.w3.org/2000/svg"></svg>', "is an SVG picture"),
+        ('<?xml version="1.0"?>\n<Error><Code>AccessDenied</Code></Error>', "is a web page"),
+        ("<!DOCTYPE html><svg></svg>", "is a web page"),
+    ],
+)
+def test_a_picture_of_text_is_told_from_an_error_page(text: str, said: str, tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_text(text)
+    assert said in said_of(tmp_path / "model.pt")

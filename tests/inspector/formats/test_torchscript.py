@@ -75,6 +75,24 @@ def test_a_plain_tensor_attribute_is_neither_parameter_nor_buffer(opened):
     assert "plain" not in opened.state_dict()
 
 
+def test_the_expression_of_each_tensor_reaches_it_in_a_loaded_module(opened, scripted):
+    stream = io.BytesIO()
+    torch.jit.save(scripted, stream)
+    loaded = torch.jit.load(io.BytesIO(stream.getvalue()))
+    for tensor in opened.tensors():
+        found = eval("loaded" + tensor.expression, {"loaded": loaded})
+        assert found.detach().numpy().tobytes() == tensor.numpy().tobytes()
+    assert opened["stack.0.weight"].expression == ".stack._modules['0'].weight"
+
+
+def test_each_module_prints_as_a_loaded_one_does(opened, scripted):
+    stream = io.BytesIO()
+    torch.jit.save(scripted, stream)
+    loaded = torch.jit.load(io.BytesIO(stream.getvalue()))
+    assert [str(module) for module in opened.modules()] == [str(module) for module in loaded.modules()]
+    assert str(opened) == str(loaded)
+
+
 def test_the_code_can_be_read_as_text(opened):
     assert "def forward" in opened.texts["code/__torch__.py" if "code/__torch__.py" in opened.texts else _own(opened)]()
 
@@ -88,6 +106,7 @@ def test_what_was_frozen_into_the_code_are_constants_under_the_names_that_the_co
     torch.jit.freeze(scripted).save(str(path))
     with inspector.open(str(path)) as frozen:
         assert frozen["CONSTANTS.c0"].kind == "tensor"
+        assert frozen["CONSTANTS.c0"].expression == ""
         assert "CONSTANTS.c0" in "".join(read() for read in frozen.texts.values())
         unfused = scripted.state_dict()["stack.2.weight"].numpy()
         assert any(np.array_equal(constant.numpy(), unfused) for constant in frozen.tensors())
