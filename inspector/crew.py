@@ -131,10 +131,10 @@ class Crew:
                 line.append((tensor, known[place]))
             yield from _finished(line)
         while line:
-            if self._left_over:
-                self._do(self._left_over.pop())
-            else:
-                self._listen(PAUSE)
+            left = self._nobodys()
+            if left is not None:
+                self._do(left)
+            self._listen(PAUSE if left is None else 0)
             yield from _finished(line)
 
     def _share(self, task: _Task) -> None:
@@ -152,11 +152,19 @@ class Crew:
             self._listen(PAUSE)
         self._do(task)
 
+    def _nobodys(self) -> _Task | None:
+        """What is left to do at the end; of what a helper has not answered yet the last, since it may not come to that."""
+        if self._left_over:
+            return self._left_over.pop()
+        unanswered = [task for helper in self.helpers for task in reversed(helper.waiting) if not task.done]
+        return unanswered[0] if unanswered and self.here else None
+
     def _do(self, task: _Task) -> None:
         for number in task.blocks:
             if task.count.result is None:
                 task.count.add(number)
                 self._tell(task.count.width)
+        task.done = True
         task.count.done()
 
     def _listen(self, seconds: float) -> None:
@@ -166,6 +174,8 @@ class Crew:
             try:
                 for answer in helper.answers():
                     task = helper.waiting.popleft()
+                    if task.done:
+                        continue
                     if answer is None:
                         self._left_over.append(task)
                         continue
@@ -174,7 +184,7 @@ class Crew:
                     self._tell(task.count.width * len(task.blocks))
             except OSError:
                 self.helpers.remove(helper)
-                self._left_over += helper.waiting
+                self._left_over += [task for task in helper.waiting if not task.done]
                 helper.stop()
         if not heard:
             self._tell(0)
@@ -234,10 +244,13 @@ class _Count:
             self.tally = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
+    """Some blocks of a tensor to be counted; `done` if that was here."""
+
     count: _Count
     blocks: range
+    done: bool = False
 
 
 class _Helper:

@@ -22,35 +22,30 @@ Tick = Callable[[], None]
 
 Place = tuple[int, ...]
 
+Test = Callable[["Array"], "Array"]
+
 
 def first_nan(tensor: Tensor, tick: Tick) -> Place | None:
     """The index of the first NaN in the order of the shape; of complex numbers, the first whose magnitude is one."""
     import numpy as np
 
-    return _first(tensor, lambda block: np.isnan(_sizes(block)), tick)
+    return _first(tensor, np.isnan, tick)
 
 
 def first_inf(tensor: Tensor, tick: Tick) -> Place | None:
     """The index of the first infinite element in the order of the shape."""
     import numpy as np
 
-    return _first(tensor, lambda block: np.isinf(_sizes(block)), tick)
+    return _first(tensor, np.isinf, tick)
 
 
-def _sizes(block: Array) -> Array:
-    import numpy as np
-
-    with np.errstate(all="ignore"):
-        return np.abs(block) if block.dtype.kind == "c" else block
-
-
-def _first(tensor: Tensor, test: Callable[[Array], Array], tick: Tick) -> Place | None:
+def _first(tensor: Tensor, test: Test, tick: Tick) -> Place | None:
     import numpy as np
 
     if tensor.traits.layout.startswith("sparse"):
         return _first_stored(tensor, test)
     for index, block in _blocks(tensor, tick):
-        hits = test(np.asarray(block))
+        hits = _tested(np.asarray(block), test)
         if hits.any():
             inner = np.unravel_index(int(hits.argmax()), hits.shape) if hits.ndim else ()
             outer = [part if isinstance(part, int) else part.start for part in index]
@@ -61,11 +56,26 @@ def _first(tensor: Tensor, test: Callable[[Array], Array], tick: Tick) -> Place 
     return None
 
 
-def _first_stored(tensor: Tensor, test: Callable[[Array], Array]) -> Place | None:
+def _tested(block: Array, test: Test) -> Array:
+    """What a test says of each element; of complex numbers, of their magnitudes."""
+    import numpy as np
+
+    with np.errstate(all="ignore"):
+        if block.dtype.kind == "c":
+            return test(np.abs(block))
+        if block.dtype.itemsize > 2:
+            return test(block)
+        # ml_dtypes takes its time for each element, so each bit pattern is tested once.
+        bits = np.dtype(f"u{block.dtype.itemsize}")
+        table = test(np.arange(1 << (8 * bits.itemsize), dtype=bits).view(block.dtype))
+        return np.asarray(table[block.view(bits)])
+
+
+def _first_stored(tensor: Tensor, test: Test) -> Place | None:
     import numpy as np
 
     indices, values = sparse.entries(tensor)
-    hits = np.argwhere(test(values))
+    hits = np.argwhere(_tested(values, test))
     places = [(*indices[:, hit[0]].tolist(), *hit[1:].tolist()) for hit in hits]
     return min(places, default=None)
 
@@ -76,13 +86,13 @@ def dead(tensor: Tensor, tick: Tick) -> tuple[list[int], list[int]]:
 
     rows, columns = (np.zeros(size, bool) for size in tensor.shape[:2])
     for index, block in _blocks(tensor, tick):
-        alive = np.asarray(block) != 0
+        alive = _tested(np.asarray(block), lambda values: values != 0)
         row, column = index[0], index[1] if len(index) > 1 else slice(None)
         if len(index) > 1:
             rows[row] |= alive.any()
             columns[column] |= alive.any() if isinstance(column, int) else alive.reshape(len(alive), -1).any(axis=1)
         else:
-            every = alive.reshape(*alive.shape[:2], -1).any(axis=2)
+            every = np.asarray(alive.reshape(*alive.shape[:2], -1).any(axis=2))
             rows[row] |= every.any(axis=1)
             columns |= every.any(axis=0)
         if rows.all() and columns.all():

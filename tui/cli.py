@@ -23,11 +23,17 @@ Write = Callable[[str], object]
 DESCRIPTION = "Looks into PyTorch model files: the module tree and the values. Nothing in a file is executed."
 
 EPILOG = """\
-exit status: 0 done; 2 the file or the words can't be used, said in one line on stderr
+A filter is made of words, globs, /expressions/ and fields compared by = != < <= > >= ~,
+joined by and, or, not and ( ). Fields: name type kind dtype shape ndim numel bytes device
+requires_grad tied, and what is counted for it: min max mean std norm nan inf zero.
+
+exit status: 0 done; 2 the file or the words can't be used, said in one line on stderr;
+130 Ctrl+C, with what was known until then
 Where there is no terminal (or TERM=dumb), --print is what happens without options.
 
   torchtui model.pt                                  explore it; ? shows the keys
   torchtui model.pt --print --filter '*.weight'      the weights, with their totals
+  torchtui model.pt --stats --filter 'nan>0'         the tensors that hold NaN, with their statistics
   torchtui model.pt --get 'fc3.weight[0, :, 1]'      these values, as torch prints them
   torchtui checkpoint.pt --get model --export model.safetensors
 """

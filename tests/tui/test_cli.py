@@ -107,7 +107,7 @@ def test_demo_is_a_file_like_any_other(run: Run) -> None:
 def test_help_fits_a_terminal_and_names_every_option(run: Run) -> None:
     status, out, _ = run("--help")
     assert status == 0
-    for option in ("--demo", "--print", "--json", "--get", "--filter", "--export", "--force", "--version"):
+    for option in ("--demo", "--print", "--json", "--get", "--stats", "--filter", "--export", "--force", "--version"):
         assert option in out
     assert "NotImplemented" not in out
 
