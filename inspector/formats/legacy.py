@@ -39,6 +39,8 @@ MAGIC = re.compile(
 )
 """The pickle of the magic number, in any protocol."""
 
+STOP, PROTO = 0x2E, 0x80
+
 COUNT = 8
 """Bytes of the number in front of a storage's elements."""
 
@@ -70,7 +72,7 @@ def beginning(head: bytes) -> int | None:
         return None
     position = 0
     # A pickle of tensors holds whole torch.save files; one that merely stands before ends before.
-    while position < match.start() and head[position] == 0x80:
+    while position < match.start() and head[position] == PROTO:
         leading = run(head, position)
         if isinstance(leading.broken, Cut):
             return None
@@ -103,7 +105,10 @@ def load(cursor: Cursor, builders: Mapping[str, Builder] = BUILDERS) -> Saved:
         raise DamagedFile("the file is cut off or damaged within its first bytes: nothing of its object is there")
     about = machine.value.attributes() if type(machine.value) is Dict else {}
     storages = Storages(source, foreign=about.get("little_endian") is False)
-    saved = Saved(cursor.pickle(builders, storages.load), storages.sources, {"little endian": about.get("little_endian")})
+    # Since protocol 2 each pickle begins with its protocol: so does the list of the storages, behind the object.
+    then = bytes([STOP, PROTO, number.protocol]) if number.protocol else b""
+    pickled = cursor.pickle(builders, storages.load, then=then)
+    saved = Saved(pickled, storages.sources, {"little endian": about.get("little_endian")})
     if type(layout.value) is not int or layout.value != LAYOUT:
         saved.problems.append(f"the layout is not version {LAYOUT}, the only one that is known")
     if saved.pickled.broken is not None:

@@ -18,6 +18,9 @@ WINDOW = 1 << 12
 GROWTH = 8
 """How many times longer the second look at a pickle is, if the first did not reach its end."""
 
+LOOK = 1 << 26
+"""Bytes up to which the end of a pickle is looked for before it is tried."""
+
 
 class Cursor:
     """Reads on from `position` in a source whose rest may be of any size; no more is read than is needed.
@@ -48,10 +51,12 @@ class Cursor:
         builders: Mapping[str, Builder] | None = None,
         persistent: Callable[[Any], Any] | None = None,
         begin: Callable[[], None] = lambda: None,
+        then: bytes = b"",
     ) -> Pickled:
         """The pickle at the position, which moves behind it. Nothing says how long it is: it is tried with ever more bytes.
 
         Builders and `persistent` so hear the same again and have to answer alike; `begin` is called before each try.
+        `then` is what its end and what follows look like, where that is known: it is not tried before that was seen.
         Raises `LimitReached` for a pickle that is longer than `limits.pickle`.
         """
         rest = self.source.size - self.position
@@ -61,6 +66,9 @@ class Cursor:
         self.heard.append((self.position, Pickled()))
         while True:
             data = self.peek(length)
+            if then not in data and len(data) < min(rest, LOOK):
+                length = max(length * GROWTH, WINDOW)
+                continue
             begin()
             pickled = Pickled()
             self.heard[-1] = self.position, pickled
