@@ -24,7 +24,7 @@ class DType:
     numpy or ml_dtypes type of the stored elements; `packed` is how many values one byte holds (2 for
     `float4_e2m1fn_x2`); `storage` is the class that pickles name (`FloatStorage`); `safetensors` is that format's word.
 
-    Where `block` is more than 1, so many elements lie packed in `bytes` bytes (`inspector.packing` reads them as
+    Where `block` is more than 1, so many elements lie packed in `bytes` bytes (`inspector.window.packing` reads them as
     `array`): ggml's quantised types, and elements of 2, 4 and 6 bits, which torch has no dtype for.
     """
 

@@ -326,7 +326,7 @@ class Module(Node):
 
         `class_name` may be short (`Linear`, `nn.Linear`) or whole (`torch.nn.modules.linear.Linear`, `__main__.Net`).
         """
-        from inspector import layers
+        from inspector.describe import layers
 
         if layers.is_subclass(self.type, class_name):
             return True

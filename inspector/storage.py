@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inspector.nodes import Module, Node, Tensor
-    from inspector.pieces import Piece
+    from inspector.window.pieces import Piece
 
 
 class Home(Protocol):

@@ -7,7 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from inspector.blocks import Index, Values, blocks
-from inspector.literals import csv_text, json_text
+from inspector.describe.literals import csv_text, json_text
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,7 +10,7 @@ from tui.number_format import Number, plain
 if TYPE_CHECKING:
     import numpy as np
 
-    from inspector.page import Page, Window
+    from inspector.window.page import Page, Window
 
 
 @dataclass(frozen=True, slots=True, eq=False)

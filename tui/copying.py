@@ -53,31 +53,31 @@ def _values(literal: Callable[[Tensor, Any], str]) -> Make:
 
 
 def _torch(tensor: Tensor, array: Any) -> str:
-    from inspector import literals
+    from inspector.describe import literals
 
     return literals.torch_literal(array, tensor.dtype)
 
 
 def _numpy(_: Tensor, array: Any) -> str:
-    from inspector import literals
+    from inspector.describe import literals
 
     return literals.numpy_literal(array)
 
 
 def _list(_: Tensor, array: Any) -> str:
-    from inspector import literals
+    from inspector.describe import literals
 
     return literals.python_list(array)
 
 
 def _json(_: Tensor, array: Any) -> str:
-    from inspector import literals
+    from inspector.describe import literals
 
     return literals.json_text(array)
 
 
 def _csv(_: Tensor, array: Any) -> str:
-    from inspector import literals
+    from inspector.describe import literals
 
     return literals.csv_text(array)
 

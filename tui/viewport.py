@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from inspector.page import WRAP, Index, Page, Window
+from inspector.window.page import WRAP, Index, Page, Window
 
 WRAPS = (WRAP, 8, 5)
 """How many elements a row of a wrapped axis may have: the most that have room."""

@@ -20,9 +20,9 @@ from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, text
 from inspector.pickles.tensors import BUILDERS, dtype_name, integers
 from inspector.pickles.tree import build, last_entries
-from inspector.pieces import Piece
 from inspector.sources import LocalFile, Part, Pool
 from inspector.storage import Traits, contiguous
+from inspector.window.pieces import Piece
 
 if TYPE_CHECKING:
     from inspector.sources import Source

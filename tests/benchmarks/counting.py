@@ -15,10 +15,10 @@ import time
 import numpy as np
 
 import inspector
-from inspector.crew import Crew, helpers_for
 from inspector.nodes import Tensor
-from inspector.scan import scan
 from inspector.statistics import Statistics
+from inspector.statistics.crew import Crew, helpers_for
+from inspector.statistics.scan import scan
 
 MIB = 1 << 20
 

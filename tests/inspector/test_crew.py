@@ -13,11 +13,11 @@ import torch
 from safetensors.torch import save_file
 
 import inspector
-from inspector import Checkpoint, crew, cuts
-from inspector.crew import Crew
+from inspector import Checkpoint
 from inspector.errors import DamagedFile
-from inspector.scan import scan
-from inspector.statistics import Statistics
+from inspector.statistics import Statistics, crew, cuts
+from inspector.statistics.crew import Crew
+from inspector.statistics.scan import scan
 
 
 @pytest.fixture(scope="module")

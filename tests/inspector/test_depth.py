@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from inspector import Checkpoint
-from inspector.depth import Family, families, table
-from inspector.scan import scan
+from inspector.statistics.depth import Family, families, table
+from inspector.statistics.scan import scan
 from tests.inspector.checkpoints import checkpoint_of, layers
 
 UP = "mlp.up.weight"

@@ -425,7 +425,7 @@ def test_settings_of_any_kind_do_no_harm(opened: Opened, tmp_path: Path, text: s
 
 
 def test_a_whole_of_many_blocks_is_counted_by_the_statistics(opened: Opened):
-    from inspector.scan import scan
+    from inspector.statistics.scan import scan
 
     tensors, weight = packings.gptq(512, 1024, 4, 128)
     found = scan(whole(opened(under("fc", tensors)), "fc.weight"))

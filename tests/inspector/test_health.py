@@ -10,8 +10,8 @@ import pytest
 import torch
 
 import inspector
-from inspector import cuts
-from inspector.health import Finding, Health
+from inspector.statistics import cuts
+from inspector.statistics.health import Finding, Health
 from tests.inspector.checkpoints import checkpoint_of, layers
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")

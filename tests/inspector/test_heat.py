@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector import heat as module
-from inspector.heat import Heat, Heating, heat
-from inspector.page import Page
+from inspector.statistics import heat as module
+from inspector.statistics.heat import Heat, Heating, heat
+from inspector.window.page import Page
 from tests.inspector.arrays import tensor_of
 
 Array = np.ndarray[Any, Any]

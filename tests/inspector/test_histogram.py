@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.histogram import bars
 from inspector.statistics import Statistics
+from inspector.statistics.histogram import bars
 from tests.inspector.test_scan import counted
 from tests.inspector.test_statistics import NARROW, WIDE, elements
 

@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from inspector.layers import is_subclass, lineage
+from inspector.describe.layers import is_subclass, lineage
 from inspector.nodes import Module
 from tests.inspector.torch_layers import CLASSES, path_of
 

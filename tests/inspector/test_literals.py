@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from inspector import dtypes, literals
+from inspector import dtypes
+from inspector.describe import literals
 from inspector.errors import TooLarge
 
 pytestmark = pytest.mark.filterwarnings("error::RuntimeWarning")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inspector.page import Page
+from inspector.window.page import Page
 
 SIZES = st.one_of(st.integers(1, 5), st.sampled_from([10, 11, 4096, 2**31, 2**62]))
 SHAPES = st.lists(SIZES, max_size=5).map(tuple)

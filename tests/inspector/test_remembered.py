@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 import inspector
-from inspector.remembered import Remembered, identity, place
+from inspector.statistics.remembered import Remembered, identity, place
 from tests.inspector.checkpoints import checkpoint_of
 
 

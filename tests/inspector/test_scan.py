@@ -15,14 +15,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import inspector
-from inspector import cuts, scan, window
+from inspector import window
 from inspector.errors import DamagedFile, NoValues, TooLarge
 from inspector.nodes import Tensor
-from inspector.pieces import Piece
-from inspector.scan import Tally
-from inspector.statistics import Statistics
+from inspector.statistics import Statistics, cuts, scan
+from inspector.statistics.scan import Tally
+from inspector.statistics.tally import Patterns, Wide
 from inspector.storage import Memory, Quantization, Storage, Traits
-from inspector.tally import Patterns, Wide
+from inspector.window.pieces import Piece
 from tests.inspector.arrays import NAMES, tensor_of
 from tests.inspector.test_statistics import figures
 

@@ -9,10 +9,10 @@ import ml_dtypes
 import numpy as np
 import pytest
 
-from inspector import spectrum as module
 from inspector.errors import InspectorError, NoValues
 from inspector.nodes import Tensor
-from inspector.spectrum import Spectrum, spectrum
+from inspector.statistics import spectrum as module
+from inspector.statistics.spectrum import Spectrum, spectrum
 from tests.inspector.arrays import tensor_of
 
 Array = np.ndarray[Any, Any]

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector import tally as tallies
 from inspector.statistics import QUANTILES, Statistics, sums_about, sums_of
-from inspector.tally import Patterns, Wide
+from inspector.statistics import tally as tallies
+from inspector.statistics.tally import Patterns, Wide
 from tests.inspector.arrays import NAMES
 
 NARROW = [kind for kind in NAMES if kind.itemsize <= 2]

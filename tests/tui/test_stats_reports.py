@@ -19,9 +19,8 @@ import pytest
 import torch
 
 import inspector
-from inspector import cuts
-from inspector.scan import scan
-from inspector.statistics import QUANTILES
+from inspector.statistics import QUANTILES, cuts
+from inspector.statistics.scan import scan
 from tui import cli
 from tui.reports.progress import Progress, duration
 from tui.summary import figure, short_form, summary
@@ -265,7 +264,7 @@ def test_what_a_report_without_statistics_needs_is_not_more_than_before(tmp_path
     torch.save({"x": torch.ones(1)}, tmp_path / "x.pt")
     code = (
         "import sys; from tui import cli; cli.main(sys.argv[1:]); "
-        "sys.exit([name for name in ('numpy', 'fractions', 'subprocess', 'inspector.crew') if name in sys.modules] != [])"
+        "sys.exit([name for name in ('numpy', 'fractions', 'subprocess', 'inspector.statistics.crew') if name in sys.modules] != [])"
     )
     for words in (["--print"], ["--json", "--filter", "x numel>0"]):
         done = subprocess.run(

@@ -28,7 +28,7 @@ class Counted:
 
     def figures(self, tensors: Iterable[Tensor]) -> Iterator[Result]:
         """The result of each tensor, in their order, as soon as it is there; after a Ctrl+C only what is known."""
-        from inspector.crew import figures, total
+        from inspector.statistics.crew import figures, total
 
         tensors = list(tensors)
         unknown = [tensor for tensor in tensors if tensor not in self._known]

@@ -140,8 +140,8 @@ def _block(tensor: Tensor, wanted: str, index: Index) -> np.ndarray[Any, Any]:
 
 def block_text(tensor: Tensor, block: np.ndarray[Any, Any]) -> str:
     """What torch prints of a slice of a tensor that needs no gradient."""
-    from inspector.printing import elements, with_suffixes
-    from inspector.tensor_text import DEFAULTS
+    from inspector.describe.printing import elements, with_suffixes
+    from inspector.describe.tensor_text import DEFAULTS
 
     dtype = "float32" if tensor.traits.quantization is not None else tensor.dtype
     body = elements(block.shape, dtype, lambda place: block[place], len("tensor("))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from inspector.page import Page
+from inspector.window.page import Page
 from tui import keys
 from tui.lines import Line, Part, spread
 from tui.widgets.one_line import OneLine

@@ -15,7 +15,7 @@ from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.timer import Timer
 
-from inspector.page import Index, Page, Window, shortened
+from inspector.window.page import Index, Page, Window, shortened
 from tui import keys
 from tui.block_cache import BlockCache
 from tui.colour_scale import ColourScale

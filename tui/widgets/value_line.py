@@ -11,7 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from inspector.page import Page, shortened
+from inspector.window.page import Page, shortened
 from tui.block_cache import BlockCache
 from tui.colour_scale import ColourScale
 from tui.lines import cells, cut_middle, safe

@@ -99,7 +99,10 @@ RANK = """
         }
     }
     dcp.save(state, checkpoint_id=os.environ["FOLDER"])
+    # Rank 0 keeps the store: it must not leave before the others have. Threads of gloo that are left may abort a usual end.
+    dist.barrier()
     dist.destroy_process_group()
+    os._exit(0)
 """
 
 

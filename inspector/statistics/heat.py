@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from inspector import window
 from inspector.nodes import Tensor
-from inspector.page import Page
+from inspector.window.page import Page
 
 if TYPE_CHECKING:
     import numpy as np

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from inspector import dtypes, sparse
+from inspector import dtypes
 from inspector.blocks import Index, blocks
 from inspector.nodes import Tensor
+from inspector.window import sparse
 
 if TYPE_CHECKING:
     import numpy as np

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from inspector.describe.layers import lineage
 from inspector.dtypes import DTYPES
 from inspector.errors import visible
-from inspector.layers import lineage
 from inspector.nodes import Module, Tensor, Value
 from inspector.pickles.objects import SCALARS, Dict, Global, Instance, Set, text
 

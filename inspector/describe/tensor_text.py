@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from inspector import window
+from inspector.describe.printing import MOST_AXES, elements, with_suffixes
 from inspector.errors import DamagedFile, InspectorError, visible
 from inspector.nodes import Tensor
 from inspector.pickles.objects import text
-from inspector.printing import MOST_AXES, elements, with_suffixes
 from inspector.soundness import unsound
 
 DEFAULTS = frozenset({"float32", "complex64", "int64", "bool"})

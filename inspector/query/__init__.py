@@ -4,7 +4,7 @@
     *.weight  layer?.*         a word with `*`, `?` or `[...]` also matches whole names as a glob; `*` crosses dots
     /q_proj|k_proj/            a regular expression, found anywhere in the name
     "lr scheduler"             what stands in quotes is one word as it is, spaces, stars and all
-    dtype:bf16  numel>10M      a field, a comparison, a value: see `inspector.fields`
+    dtype:bf16  numel>10M      a field, a comparison, a value: see `inspector.query.fields`
     type:Linear                layers of that class or, in torch.nn, of one derived from it
     a b or not (c and d)       words side by side must all fit; `not` binds most, then `and`, then `or`
 
@@ -17,11 +17,11 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from inspector import fields, name_tests
 from inspector.errors import InspectorError, visible
-from inspector.fields import Figures, NodeTest
-from inspector.name_tests import Unfit
 from inspector.nodes import Node
+from inspector.query import fields, name_tests
+from inspector.query.fields import Figures, NodeTest
+from inspector.query.name_tests import Unfit
 
 _TOKEN = re.compile(
     rf"""\s*(?:

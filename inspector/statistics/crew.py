@@ -19,15 +19,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from inspector import cuts
 from inspector.checkpoint import Checkpoint, open_checkpoint
 from inspector.errors import InspectorError
 from inspector.nodes import Tensor
-from inspector.remembered import identity
-from inspector.scan import Tally
-from inspector.statistics import Statistics
+from inspector.statistics import Statistics, cuts
+from inspector.statistics.remembered import identity
+from inspector.statistics.scan import Tally
+from inspector.statistics.tally import State
 from inspector.storage import PLAIN
-from inspector.tally import State
 
 SHARE = 16
 """Blocks that are counted in one go: some hundredths of a second."""
@@ -53,7 +52,7 @@ Progress = Callable[[int], None]
 _START = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from inspector import crew
+from inspector.statistics import crew
 crew.help_out(sys.argv[2])
 """
 

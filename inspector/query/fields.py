@@ -19,9 +19,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from inspector import dtypes, name_tests
-from inspector.name_tests import Unfit
+from inspector import dtypes
 from inspector.nodes import Module, Node, Tensor
+from inspector.query import name_tests
+from inspector.query.name_tests import Unfit
 
 if TYPE_CHECKING:
     from inspector.statistics import Statistics

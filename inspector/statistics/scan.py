@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from inspector import dtypes, quantized
-from inspector.cuts import cut
+from inspector import dtypes
 from inspector.nodes import Tensor
 from inspector.statistics import Statistics
-from inspector.tally import Patterns, State, Wide
+from inspector.statistics.cuts import cut
+from inspector.statistics.tally import Patterns, State, Wide
+from inspector.window import quantized
 
 if TYPE_CHECKING:
     import numpy as np

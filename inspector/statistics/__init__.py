@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from inspector.histogram import Histogram
+from inspector.statistics.histogram import Histogram
 
 if TYPE_CHECKING:
     import numpy as np

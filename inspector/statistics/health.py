@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, cast
 
-from inspector import crew, depth, dtypes, second_look
+from inspector import dtypes
 from inspector.checkpoint import Checkpoint
 from inspector.errors import InspectorError, visible
 from inspector.naming import is_optimizer
 from inspector.nodes import Node, Tensor
-from inspector.statistics import Statistics
+from inspector.statistics import Statistics, crew, depth, second_look
 
 Kind = Literal["nan", "inf", "exploding", "unread", "dead rows", "dead columns", "zero", "constant"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from inspector import extra_repr
+from inspector.describe import extra_repr
+from inspector.describe.layers import is_subclass
+from inspector.describe.tensor_text import tensor
 from inspector.errors import visible
-from inspector.layers import is_subclass
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.objects import text
-from inspector.tensor_text import tensor
 
 __all__ = ["module", "tensor"]
 

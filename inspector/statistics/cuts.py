@@ -13,15 +13,16 @@ from functools import partial
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Protocol
 
-from inspector import dtypes, sparse, window
+from inspector import dtypes, window
 from inspector.errors import TooLarge
 from inspector.nodes import Tensor
 from inspector.soundness import unsound
+from inspector.window import sparse
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from inspector.pieces import Piece
+    from inspector.window.pieces import Piece
 
     Array = np.ndarray[Any, Any]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inspector.histogram import Histogram
 from inspector.statistics import Statistics, Sums, quantiles_of, sums_about, sums_of
+from inspector.statistics.histogram import Histogram
 
 if TYPE_CHECKING:
     import numpy as np

@@ -9,11 +9,12 @@ from contextlib import suppress
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from inspector import dtypes, pieces
+from inspector import dtypes
 from inspector.errors import DamagedFile, NoValues, TooLarge, visible
 from inspector.nodes import Tensor
 from inspector.soundness import unsound
 from inspector.storage import contiguous
+from inspector.window import pieces
 
 if TYPE_CHECKING:
     import numpy as np
@@ -56,7 +57,7 @@ def read(tensor: Tensor, index: Any = ..., *, dequantize: bool = True) -> Array:
         tensor, box, rest = _stepped(tensor, box, rest)
     block = read_box(tensor, box)
     if tensor.traits.quantization is not None and dequantize:
-        from inspector import quantized
+        from inspector.window import quantized
 
         block = quantized.dequantize(tensor, block, box)
     return block[rest] if rest else block
@@ -75,7 +76,7 @@ def read_box(tensor: Tensor, box: list[Span]) -> Array:
     _fits(math.prod(max(size, 1) for size in sizes) * kind.itemsize)
     layout = tensor.traits.layout
     if layout.startswith("sparse"):
-        from inspector import sparse
+        from inspector.window import sparse
 
         return sparse.read_box(tensor, box)
     if tensor.storage is None:
@@ -83,11 +84,11 @@ def read_box(tensor: Tensor, box: list[Span]) -> Array:
     if 0 in sizes:
         return np.empty(sizes, kind)
     if dtypes.DTYPES[tensor.dtype].packed > 1 and tensor.traits.quantization is not None:
-        from inspector import quantized
+        from inspector.window import quantized
 
         return quantized.unpack_box(tensor, box)
     if dtypes.DTYPES[tensor.dtype].block > 1:
-        from inspector import packing
+        from inspector.window import packing
 
         return packing.read_box(tensor, box)
     block = strided(tensor, box, stored_type(tensor), tensor.stride, tensor.offset)
