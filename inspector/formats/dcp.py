@@ -7,7 +7,6 @@ and `default_planner.py` of PyTorch 2.13.
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +21,7 @@ from inspector.pickles.tensors import BUILDERS, dtype_name, integers
 from inspector.pickles.tree import build, last_entries
 from inspector.sources import LocalFile, Part, Pool
 from inspector.storage import Traits, contiguous
-from inspector.window.pieces import Piece
+from inspector.window.pieces import Piece, lacking
 
 if TYPE_CHECKING:
     from inspector.sources import Source
@@ -94,6 +93,7 @@ class _Reader:
         root: Any = Dict()
         values = 0
         for name, about in last_entries(entries):
+            self.opening.clock.check()
             if type(name) is not str or type(about) is not Instance:
                 continue
             stored = chunks.get(name, [])
@@ -137,9 +137,7 @@ class _Reader:
             info = places.get(offsets)
             if info is not None and self.present(name, info):
                 pieces.append(Piece(offsets, sizes, self.opener(info)))
-        held = sum(math.prod(piece.sizes) for piece in pieces)
-        problems = () if held >= math.prod(shape) else (f"only {held} of {math.prod(shape)} elements are there",)
-        traits = Traits(device="cpu", pieces=tuple(pieces), problems=problems)
+        traits = Traits(device="cpu", pieces=tuple(pieces), problems=lacking(shape, pieces))
         return Tensor(dtype, shape, contiguous(shape), None, traits=traits)
 
     def value(self, name: str, stored: list[tuple[Any, dict[str, Any]]]) -> Any:

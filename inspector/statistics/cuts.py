@@ -18,6 +18,7 @@ from inspector.errors import TooLarge
 from inspector.nodes import Tensor
 from inspector.soundness import unsound
 from inspector.window import sparse
+from inspector.window.pieces import uncovered
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 20
 """Bytes of a block: large enough that reading is cheap, small enough to stop at once and to stay in the caches."""
-
-MOST_PIECES = 1000
-"""Pieces of which every two are compared, whether they overlap."""
 
 Block = tuple["Array", int]
 """Some elements, contiguous, and how often they stand in the tensor."""
@@ -186,19 +184,10 @@ def _plain(tensor: Tensor) -> bool:
 def _partitioned(tensor: Tensor) -> bool:
     """Whether the pieces of a tensor cover each of its elements exactly once."""
     pieces = tensor.traits.pieces
-    if tensor.storage is not None or not 0 < len(pieces) <= MOST_PIECES:
+    if tensor.storage is not None or not pieces:
         return False
-    if sum(math.prod(piece.sizes) for piece in pieces) != tensor.numel:
-        return False
-    return not any(_overlap(one, other) for place, one in enumerate(pieces) for other in pieces[:place])
+    return sum(math.prod(piece.sizes) for piece in pieces) == tensor.numel and uncovered(tensor.shape, pieces) == 0
 
 
 def _fits(tensor: Tensor, piece: Piece, part: Tensor) -> bool:
     return part.dtype == tensor.dtype and part.traits.quantization is None and part.numel == math.prod(piece.sizes)
-
-
-def _overlap(one: Piece, other: Piece) -> bool:
-    return all(
-        first < after + length and after < first + size
-        for first, size, after, length in zip(one.offsets, one.sizes, other.offsets, other.sizes, strict=True)
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inspector.nodes import Tensor
+
+
+MOST_CUTS = 1 << 18
+"""How many times what is left of a tensor is cut by a piece, before it counts as too many."""
+
+Region = tuple[tuple[int, int], ...]
+"""The first index and the one behind the last along each axis."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,72 @@ class Piece:
     offsets: tuple[int, ...]
     sizes: tuple[int, ...]
     open: Callable[[], Tensor]
+
+
+def uncovered(shape: Sequence[int], pieces: Sequence[Piece]) -> int | None:
+    """How many elements of a tensor lie in no piece, however these overlap; None if they do in too many ways to see.
+
+    The pieces come in the order of the first axis that they cut, so that what is left below one can be counted for good:
+    the shards of a real checkpoint leave a few regions at a time.
+    """
+    total = math.prod(shape)
+    # An axis that every piece spans has no part in it.
+    axes = [
+        axis
+        for axis, size in enumerate(shape)
+        if any(piece.offsets[axis] > 0 or piece.offsets[axis] + piece.sizes[axis] < size for piece in pieces)
+    ]
+    if not axes or not total:
+        return 0 if pieces else total
+    boxes = sorted(
+        tuple((piece.offsets[axis], min(piece.offsets[axis] + piece.sizes[axis], shape[axis])) for axis in axes)
+        for piece in pieces
+        if 0 not in piece.sizes
+    )
+    left: list[Region] = [tuple((0, shape[axis]) for axis in axes)]
+    missing = cuts = 0
+    for box in boxes:
+        cuts += len(left)
+        if cuts > MOST_CUTS:
+            return None
+        still: list[Region] = []
+        for region in left:
+            if region[0][1] <= box[0][0]:
+                missing += _volume(region)
+            else:
+                still += _without(region, box)
+        left = still
+    missing += sum(map(_volume, left))
+    return missing * (total // math.prod(shape[axis] for axis in axes))
+
+
+def lacking(shape: Sequence[int], pieces: Sequence[Piece]) -> tuple[str, ...]:
+    """What is to be told of a tensor whose pieces may not cover it."""
+    missing = uncovered(shape, pieces)
+    if missing is None:
+        return (f"its {len(pieces)} pieces overlap in too many ways to see whether they cover it",)
+    total = math.prod(shape)
+    return (f"only {total - missing} of {total} elements are there",) if missing else ()
+
+
+def _volume(region: Region) -> int:
+    return math.prod(high - low for low, high in region)
+
+
+def _without(region: Region, box: Region) -> list[Region]:
+    """What a box leaves of a region: at most two parts for each axis."""
+    if any(low >= end or start >= high for (low, high), (start, end) in zip(region, box, strict=True)):
+        return [region]
+    parts: list[Region] = []
+    for axis, (start, end) in enumerate(box):
+        low, high = region[axis]
+        before, behind = region[:axis], region[axis + 1 :]
+        if low < start:
+            parts.append((*before, (low, start), *behind))
+        if end < high:
+            parts.append((*before, (end, high), *behind))
+        region = (*before, (max(low, start), min(high, end)), *behind)
+    return parts
 
 
 def read_box(tensor: Tensor, box: list[tuple[int, int]]) -> np.ndarray[Any, Any]:
