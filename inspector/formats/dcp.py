@@ -15,10 +15,12 @@ from inspector.errors import DamagedFile, InspectorError, NoValues, brief, visib
 from inspector.formats import Call, Contents, Found, Opening, torch_zip
 from inspector.formats import read as read_any
 from inspector.nodes import Tensor
+from inspector.pickles.arguments import dtype_name, integers
+from inspector.pickles.entries import last_entries
 from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, text
-from inspector.pickles.tensors import BUILDERS, dtype_name, integers
-from inspector.pickles.tree import build, last_entries
+from inspector.pickles.tensors import BUILDERS
+from inspector.pickles.tree import build
 from inspector.sources import LocalFile, Part, Pool
 from inspector.storage import Traits, contiguous
 from inspector.window.pieces import Piece, lacking

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from inspector.dotted_names import join
 from inspector.errors import DamagedFile, InspectorError, brief, visible
 from inspector.formats import Contents, Found, Opening
 from inspector.formats import read as read_any
 from inspector.naming import find
 from inspector.nodes import Kind, Module, Node, Tensor, Value
-from inspector.pickles.tensors import integers
-from inspector.pickles.tree import join
+from inspector.pickles.arguments import integers
 from inspector.sources import LocalFile, Pool, refused
 from inspector.storage import Storage, contiguous
 

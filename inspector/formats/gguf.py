@@ -10,12 +10,12 @@ from __future__ import annotations
 import struct
 from typing import Any
 
+from inspector.dotted_names import join
 from inspector.dtypes import DTYPES
 from inspector.errors import DamagedFile, LimitReached, brief
 from inspector.formats import Contents, Found, Opening
 from inspector.nodes import Module, Node, Tensor
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.tree import join
 from inspector.sources import Flat
 from inspector.storage import PLAIN, Storage, Traits, contiguous
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from itertools import product
 from typing import Any
 
+from inspector.dotted_names import join
 from inspector.dtypes import DTYPES
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening, npy_header
@@ -24,7 +25,7 @@ from inspector.pickles import arrays
 from inspector.pickles.machine import run
 from inspector.pickles.objects import Instance, text
 from inspector.pickles.tensors import BUILDERS
-from inspector.pickles.tree import build, join
+from inspector.pickles.tree import build
 from inspector.sources import Flat
 from inspector.storage import Home, Storage, Traits, contiguous
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from inspector.dotted_names import join
 from inspector.dtypes import DTYPES
 from inspector.errors import DamagedFile, InspectorError, visible
 from inspector.formats import Contents, Found, Opening
@@ -33,7 +34,6 @@ from inspector.formats.onnx_nodes import held
 from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text, varint
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.tree import join
 from inspector.sources import Flat, Pool, Source
 from inspector.storage import Storage, contiguous
 

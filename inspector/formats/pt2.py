@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from inspector.dotted_names import join
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats import read as read_any
 from inspector.formats.graphs import graph_text, module_types
 from inspector.json_texts import loaded
 from inspector.nodes import Kind, Module, Node, Tensor, Value
-from inspector.pickles.tree import join
 from inspector.sources import Bytes, Part
 from inspector.storage import PLAIN, Storage
 

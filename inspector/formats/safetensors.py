@@ -11,12 +11,12 @@ import json
 import math
 from typing import Any
 
+from inspector.dotted_names import join
 from inspector.dtypes import BY_SAFETENSORS, DTYPES, DType
 from inspector.errors import DamagedFile, brief, visible
 from inspector.formats import Contents, Found, Opening
 from inspector.json_texts import deeper, parsed
 from inspector.nodes import Module, Node, Tensor
-from inspector.pickles.tree import join
 from inspector.sources import Flat, Source
 from inspector.storage import PLAIN, Storage, contiguous
 

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from inspector import formats
+from inspector.dotted_names import join, sort_numbers
 from inspector.errors import InspectorError, NotAModel, brief, visible
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.naming import state_dict
 from inspector.nodes import Module, Node, Value
-from inspector.pickles.tree import join, sort_numbers
 from inspector.sources import Pool, Source
 
 NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(?P<extension>\.\w+)")

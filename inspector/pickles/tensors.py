@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from inspector.dtypes import ALIASES, DTYPES
-from inspector.nodes import Kind, Node, Tensor, Value
+from inspector.nodes import Kind, Tensor
 from inspector.pickles import arrays
+from inspector.pickles.arguments import device_name, dtype_name, guarded, integers, torch_size
 from inspector.pickles.machine import Builder
-from inspector.pickles.objects import Dict, Global, Instance, text
+from inspector.pickles.objects import Dict, Global, Instance
+from inspector.pickles.parts import copied, made_of, with_state
 from inspector.pickles.plain import PLAIN
 from inspector.storage import PLAIN as NO_TRAITS
 from inspector.storage import Quantization, Storage, Traits
@@ -27,21 +28,10 @@ SPARSE_PARTS = {
 }
 """What torch calls the inner tensors of each sparse layout."""
 
-
-VARIABLES = ("torch.nn.parameter.Parameter", "torch.autograd.variable.Variable")
-
-LARGEST = 1 << 63
-
-MOST_PARTS = 100
-"""Inner tensors and values, with theirs, that one tensor is made of; real ones have up to a dozen."""
-
-MOST_WRAPPERS = 4
-"""How deep `Variable` objects lie in each other."""
-
 NESTED_PARTS = ("values()", "_nested_tensor_size()", "_nested_tensor_strides()", "_nested_tensor_storage_offsets()")
 
 
-def _plain(arguments: Any) -> Tensor | None:
+def plain(arguments: Any) -> Tensor | None:
     """`_rebuild_tensor(storage, offset, size, stride)` and `_v2` with `(requires_grad, hooks[, metadata])` behind."""
     storage, offset, size, stride = arguments[:4]
     if type(storage) is not Storage:
@@ -114,7 +104,7 @@ def _sparse(arguments: Any) -> Tensor | None:
     parts, shape = data[: len(names)], integers(data[len(names)])
     if shape is None or any(type(part) is not Tensor for part in parts):
         return None
-    return _made_of(Tensor(parts[-1].dtype, shape, (), None), layout.name, dict(zip(names, parts, strict=True)))
+    return made_of(Tensor(parts[-1].dtype, shape, (), None), layout.name, dict(zip(names, parts, strict=True)))
 
 
 def _nested(arguments: Any) -> Tensor | None:
@@ -125,7 +115,7 @@ def _nested(arguments: Any) -> Tensor | None:
     if len(offsets.shape) != 1:
         return None
     parts = dict(zip(NESTED_PARTS, arguments, strict=True))
-    return _made_of(Tensor(buffer.dtype, offsets.shape, (1,), None), "nested", parts)
+    return made_of(Tensor(buffer.dtype, offsets.shape, (1,), None), "nested", parts)
 
 
 def _jagged(arguments: Any) -> Tensor | None:
@@ -135,7 +125,7 @@ def _jagged(arguments: Any) -> Tensor | None:
     values, offsets = parts.get("values()"), parts.get("offsets()")
     if values is None or offsets is None or not offsets.shape:
         return None
-    return _made_of(Tensor(values.dtype, (max(offsets.shape[0] - 1, 0),), (1,), None), "jagged", parts)
+    return made_of(Tensor(values.dtype, (max(offsets.shape[0] - 1, 0),), (1,), None), "jagged", parts)
 
 
 def _meta(arguments: Any) -> Tensor | None:
@@ -154,7 +144,7 @@ def _on_device(arguments: Any) -> Tensor | None:
     name = dtype_name(dtype)
     if type(source) is not Tensor or name is None or type(device) is not str:
         return None
-    made = _copy(source)
+    made = copied(source)
     if name == made.dtype:
         made.traits = replace(made.traits, device=device, type="")
     else:
@@ -187,50 +177,7 @@ def _from_type(arguments: Any) -> Tensor | None:
         made.kind = "parameter" if cls.name == "Parameter" else "buffer"
     elif cls.path not in ("torch.Tensor", "torch._tensor.Tensor"):
         made.traits = replace(made.traits, type=cls.path)
-    return _with_state(made, state)
-
-
-def _with_state(made: Tensor, state: Any) -> Tensor:
-    """Gives a tensor its Python attributes; those that are tensors become its parts."""
-    states = state if type(state) is tuple else (state,)
-    given: dict[str, Any] = {}
-    for part in states:
-        if type(part) is Dict:
-            given.update(part.attributes())
-    if given.get("_is_param") is True:
-        made.kind = "parameter"
-    inner = {key: value for key, value in given.items() if type(value) is Tensor}
-    if inner and made.storage is None:
-        return _made_of(made, made.traits.layout, given)
-    if given:
-        made.traits = replace(made.traits, attributes=made.traits.attributes | given)
-    return made
-
-
-def _made_of(made: Tensor, layout: str, parts: dict[str, Any]) -> Tensor:
-    """Hangs copies of inner tensors and values below the tensor that they make up, and of their parts below them.
-
-    Raises ValueError beyond `MOST_PARTS`: a file can have each part be made of the one before it, many times over.
-    """
-    made.traits = replace(made.traits, layout=layout)
-    count = 0
-    pending: list[tuple[Tensor, list[tuple[Any, Any]]]] = [(made, list(parts.items()))]
-    while pending:
-        whole, inner = pending.pop()
-        count += len(inner)
-        if count > MOST_PARTS:
-            raise ValueError
-        nodes: list[Node] = []
-        for key, part in inner:
-            node: Node = Value(part)
-            if type(part) is Tensor:
-                node = _alike(part)
-                if part.traits.parts:
-                    pending.append((node, _inner(part)))
-            node.key, node.parent = key, whole
-            nodes.append(node)
-        whole.traits = replace(whole.traits, parts=tuple(nodes))
-    return made
+    return with_state(made, state)
 
 
 def _parameter(arguments: Any) -> Tensor | None:
@@ -238,27 +185,10 @@ def _parameter(arguments: Any) -> Tensor | None:
     data = arrays.tensor(arguments[0]) if type(arguments[0]) is Instance else arguments[0]
     if type(data) is not Tensor:
         return None
-    made = _copy(data)
+    made = copied(data)
     made.kind = "parameter"
     made.requires_grad = arguments[1] is True
-    return _with_state(made, arguments[3]) if len(arguments) > 3 else made
-
-
-def _copy(source: Tensor) -> Tensor:
-    """The same tensor as another node."""
-    made = _alike(source)
-    return _made_of(made, source.traits.layout, dict(_inner(source))) if source.traits.parts else made
-
-
-def _alike(source: Tensor) -> Tensor:
-    made = Tensor(source.dtype, source.shape, source.stride, source.storage, source.offset, source.requires_grad)
-    made.kind, made.traits = source.kind, source.traits
-    return made
-
-
-def _inner(source: Tensor) -> list[tuple[Any, Any]]:
-    """The parts of a tensor by their keys: inner tensors, and what other values hold."""
-    return [(part.key, part.value if isinstance(part, Value) else part) for part in source.traits.parts]
+    return with_state(made, arguments[3]) if len(arguments) > 3 else made
 
 
 def _uninitialized(path: str, kind: Kind) -> Builder:
@@ -278,111 +208,9 @@ def _layout(arguments: Any) -> Global | None:
     return Global("torch", name.removeprefix("torch.")) if type(name) is str and name.startswith("torch.") else None
 
 
-class Size:
-    """A `torch.Size`."""
-
-    __slots__ = ("shape",)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.shape = shape
-
-    def inert_text(self) -> str:
-        """As torch writes it: `torch.Size([2, 3])`."""
-        return f"torch.Size({text(list(self.shape))})"
-
-
-def _size(arguments: Any) -> Size | None:
-    shape = integers(arguments[0]) if arguments else ()
-    return None if shape is None else Size(shape)
-
-
-def completed(instance: Instance) -> Any:
-    """The tensor that an object turns out to be once its state is known, or None.
-
-    torch up to 0.3 made a `Parameter` or `FloatTensor` empty and set its state; numpy still does.
-    """
-    data: Any = instance
-    wrappers: list[Instance] = []
-    while type(data) is Instance and data.type in VARIABLES and len(wrappers) < MOST_WRAPPERS:
-        wrappers.append(data)
-        data = _variable(data)[0]
-    if type(data) is Instance:
-        if data.type.startswith("torch.") and data.type.endswith("Tensor") and type(data.state) is tuple:
-            data = guarded(_plain)(data.state)
-        else:
-            data = arrays.tensor(data)
-    if type(data) is not Tensor or not wrappers:
-        return data if type(data) is Tensor else None
-    made = _alike(data)
-    made.kind = "parameter" if instance.type.endswith("Parameter") else "tensor"
-    made.requires_grad = _variable(instance)[1]
-    return made
-
-
-def _variable(instance: Instance) -> tuple[Any, bool]:
-    """The data of a `Parameter` or `Variable` and whether it requires a gradient.
-
-    Its state is `(requires_grad, volatile, hooks)` beside the argument `data`, or without arguments `(data, grad, hooks,
-    requires_grad, volatile)` (`torch.Tensor.__setstate__` still reads both), or `(data, requires_grad, hooks)`.
-    """
-    state = instance.state if type(instance.state) is tuple else ()
-    arguments = instance.arguments if type(instance.arguments) is tuple else ()
-    data = arguments[0] if arguments else None
-    if len(state) == 5:
-        return state[0], state[3] is True
-    if len(state) == 3 and type(state[0]) is bool:
-        return data, state[0]
-    if len(state) == 3:
-        return state[0], state[1] is True
-    return data, instance.type.endswith("Parameter") and (len(arguments) < 2 or arguments[1] is True)
-
-
-def integers(values: Any) -> tuple[int, ...] | None:
-    """A size or stride as a tuple of ints of 64 bits; None if it is anything else."""
-    if type(values) is Size:
-        return values.shape
-    if type(values) is list:
-        values = tuple(values)
-    if type(values) is not tuple:
-        return None
-    for value in values:
-        if type(value) is not int or not -LARGEST <= value < LARGEST:
-            return None
-    return values
-
-
-def dtype_name(dtype: Any) -> str | None:
-    """torch's name for an inert `torch.float32`; None if it is no dtype of torch's."""
-    if type(dtype) is not Global or dtype.module != "torch":
-        return None
-    name = ALIASES.get(dtype.name, dtype.name)
-    return name if name in DTYPES else None
-
-
-def device_name(device: Any) -> str:
-    """`cuda:0` of an inert `torch.device("cuda", 0)` or of the text itself."""
-    if type(device) is str:
-        return device
-    if type(device) is Instance and device.type == "torch.device" and type(device.arguments) is tuple:
-        return ":".join(text(part, 40).strip("'") for part in device.arguments)
-    return "cpu"
-
-
-def guarded(build: Builder) -> Builder:
-    """A builder that takes too few or too many arguments as not being the call it knows."""
-
-    def builder(arguments: Any) -> Any:
-        try:
-            return build(arguments)
-        except (ValueError, IndexError):
-            return None
-
-    return builder
-
-
 _CALLS: dict[str, Builder] = {
-    "torch._utils._rebuild_tensor": _plain,
-    "torch._utils._rebuild_tensor_v2": _plain,
+    "torch._utils._rebuild_tensor": plain,
+    "torch._utils._rebuild_tensor_v2": plain,
     "torch._utils._rebuild_tensor_v3": _typed,
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
@@ -399,10 +227,11 @@ _CALLS: dict[str, Builder] = {
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch.tensor._rebuild_from_type_v2": _from_type,
     "torch.serialization._get_layout": _layout,
-    "torch.Size": _size,
+    "torch.Size": torch_size,
     "torch.nn.parameter.UninitializedParameter": _uninitialized("torch.nn.parameter.UninitializedParameter", "parameter"),
     "torch.nn.parameter.UninitializedBuffer": _uninitialized("torch.nn.parameter.UninitializedBuffer", "buffer"),
 }
+
 TENSORS: dict[str, Builder] = {name: guarded(build) for name, build in _CALLS.items()}
 
 BUILDERS: dict[str, Builder] = PLAIN | TENSORS | arrays.ARRAYS

@@ -8,21 +8,21 @@ itself is shown once, and named where it comes again.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
+from inspector.dotted_names import is_place, join
 from inspector.limits import DEFAULT, Limits
 from inspector.naming import ITEMS, key_text
 from inspector.nodes import Module, Node, Tensor, Value
-from inspector.pickles.arrays import Scalar
-from inspector.pickles.objects import SCALARS, Dict, Global, Instance, Set
-from inspector.pickles.tensors import completed
+from inspector.pickles.entries import last_entries
+from inspector.pickles.looks import LAYER_TABLES, fits_a_line, holds_tensor, is_state_dict, width
+from inspector.pickles.objects import Dict, Global, Instance, Set
+from inspector.pickles.variables import completed
 
 Work = tuple[Module, Any, Any]
 """A module, and the key and value of a child to be made below it."""
 
-LAYER_TABLES = ("_parameters", "_buffers", "_modules")
 WRAPPERS = {"torch._dynamo.eval_frame.OptimizedModule": "_orig_mod"}
 """Modules that are saved as a call with the module they wrap, and the name that it has in them."""
 
@@ -31,15 +31,6 @@ HIDDEN = frozenset({"_flat_weights"})
 
 PRINTED = frozenset({"_keys"})
 """Private attributes that the text of a layer is made from (`nn.ParameterDict`)."""
-
-DEEPEST_NAME = 200
-"""Dots up to which a name is taken for a place in a model."""
-
-LARGEST = 1 << 60
-"""Ints below this have hashes of their own."""
-
-LOOK = 200
-"""How many objects are looked at to tell whether a container holds a tensor."""
 
 
 class Reference:
@@ -106,14 +97,14 @@ class _Builder:
             self.first[id(value)] = made
         else:
             made.twin = first
-            self.copies += 1 + _width(value)
+            self.copies += 1 + width(value)
         return made
 
     def is_line(self, value: Any) -> bool:
         """Whether one line can show the object; looked at once, however often it comes."""
         found = self.lines.get(id(value))
         if found is None:
-            found = self.lines[id(value)] = _is_text(value) if type(value) is Instance else _flat(value)
+            found = self.lines[id(value)] = fits_a_line(value)
         return found
 
     def same(self, value: Instance) -> Any:
@@ -139,7 +130,7 @@ class _Builder:
         kind = type(value)
         if kind is Dict:
             made = Module(value.type, "container", key, parent)
-            if _is_state_dict(value):
+            if is_state_dict(value):
                 self.state_dict(made, value, pending)
             else:
                 pending.extend((made, entry, item) for entry, item in last_entries(value))
@@ -236,71 +227,8 @@ class _Builder:
             _give_versions(root, versions)
 
 
-def join(
-    root: Module,
-    items: Iterable[tuple[Any, Any]],
-    make: Callable[[Module, Any, Any], Node],
-    modules: Iterable[str] = (),
-) -> None:
-    """Hangs items below `root` at the places that their dotted keys name, with a module for each level of the names.
-
-    `make(parent, key, item)` makes a node. `modules` are names of levels in the order of the model, also of such as
-    hold nothing; they count only if they name every level that the items need. Children come in the order of the
-    items; levels whose names are all numbers are sorted as numbers.
-    """
-    levels: dict[str, Module] = {"": root}
-    known = list(modules)
-    if known:
-        items = list(items)
-        needed = {key.rpartition(".")[0] for key, _ in items if _is_place(key)}
-        if needed <= set(known) | {""}:
-            for name in known:
-                _level(levels, name)
-    # Where the model told its modules, what a module owns comes before what it contains, as in a module's tree.
-    own: dict[int, list[Node]] = {id(module): [] for module in levels.values()} if len(levels) > 1 else {}
-    for key, item in items:
-        prefix, _, last = key.rpartition(".") if _is_place(key) else ("", "", key)
-        parent = levels.get(prefix) or _level(levels, prefix)
-        children = own[id(parent)] if own and id(parent) in own else parent.children
-        children.append(make(parent, last, item))
-    for module in levels.values():
-        if own and id(module) in own:
-            module.children[:0] = own[id(module)]
-        sort_numbers(module.children)
-
-
-def sort_numbers(children: list[Node]) -> None:
-    """Sorts children whose keys are all numbers written out."""
-    if len(children) < 2:
-        return
-    for child in children:
-        key = child.key
-        if type(key) is not str or not key.isdecimal() or not key.isascii():
-            return
-    children.sort(key=lambda child: (len(child.key.lstrip("0")), child.key.lstrip("0")))
-
-
-def _is_place(key: Any) -> bool:
-    return type(key) is str and key[:1] != "." and key.count(".") <= DEEPEST_NAME
-
-
-def _level(levels: dict[str, Module], name: str) -> Module:
-    """The module for a dotted name, made with those above it if need be."""
-    missing: list[str] = []
-    found = levels.get(name)
-    while found is None:
-        missing.append(name)
-        name = name.rpartition(".")[0]
-        found = levels.get(name)
-    for name in reversed(missing):
-        made = Module("", "names", name.rpartition(".")[2], found)
-        found.children.append(made)
-        levels[name] = found = made
-    return found
-
-
 def _paths(versions: Dict | None) -> Iterator[str]:
-    return (key for key in versions.keys if _is_place(key) and key) if versions is not None else iter(())
+    return (key for key in versions.keys if is_place(key) and key) if versions is not None else iter(())
 
 
 def _give_versions(root: Module, versions: Dict) -> None:
@@ -317,101 +245,6 @@ def _give_versions(root: Module, versions: Dict) -> None:
             for child in module.children
             if isinstance(child, Module) and child.role == "names"
         )
-
-
-def last_entries(value: Dict) -> Iterator[tuple[Any, Any]]:
-    """The entries of a dict; of those with the same scalar key the last one's value, in the place of the first."""
-    last: dict[Any, Any] = {}
-    given: dict[Any, Any] = {}
-    for key, item in zip(value.keys, value.values, strict=True):
-        if type(key) is not str:
-            comparable = _comparable(key)
-            given.setdefault(comparable, key)
-            key = comparable
-        last[key] = item
-    for key, item in last.items():
-        yield (given[key] if given and key in given else key), item
-
-
-def _comparable(key: Any) -> Any:
-    """Something that is equal for two dict keys if Python takes them for one (1, 1.0 and True), and quick to hash.
-
-    What may not be hashed is equal to nothing else; nor are numbers hashed for which a file can choose the hash.
-    """
-    kind = type(key)
-    if kind is complex and key.imag == 0:
-        key, kind = key.real, float
-    if kind is float and -LARGEST < key < LARGEST and key.is_integer():
-        key, kind = int(key), int
-    if kind is int and not -LARGEST < key < LARGEST:
-        return (kind, hex(key))
-    if kind in (float, complex):
-        return (kind, repr(key)) if key == key else object()
-    return key if kind in SCALARS or kind is bytes else object()
-
-
-def holds_tensor(value: Any) -> bool:
-    """Whether a tensor or layer is found among the first `LOOK` objects of a container, or of an object's state."""
-    # Level by level: what is nearest is most likely what it is about.
-    waiting, seen = deque([value]), 0
-    while waiting and seen < LOOK:
-        item = waiting.popleft()
-        seen += 1
-        kind = type(item)
-        if kind is Tensor:
-            return True
-        if kind in (list, tuple):
-            waiting.extend(item[:LOOK])
-        elif kind is Dict:
-            waiting.extend(item.values[:LOOK])
-        elif kind is Instance:
-            attributes = item.attributes()
-            if completed(item) is not None or type(attributes.get("_modules")) is Dict:
-                return True
-            # Not what it was called with: a bound method was called with its whole module.
-            waiting.extend([*attributes.values()][:LOOK])
-            waiting.extend(item.elements[:LOOK])
-            waiting.extend(item.entries.values[:LOOK] if item.entries is not None else ())
-    return False
-
-
-def _width(value: Any) -> int:
-    """How many nodes stand directly below an object, at least."""
-    kind = type(value)
-    if kind is Dict:
-        return len(value.keys)
-    if kind is not Instance:
-        return len(value.items if kind is Set else value)
-    attributes = value.attributes()
-    tables = [attributes.get(table) for table in LAYER_TABLES]
-    inner = sum(len(table.keys) for table in tables if type(table) is Dict)
-    items = len(value.elements) + (len(value.entries.keys) if value.entries is not None else 0)
-    return len(attributes) + inner + items + (len(value.arguments) if type(value.arguments) is tuple else 0)
-
-
-def _is_state_dict(value: Dict) -> bool:
-    if type(value.state) is Dict and type(value.state.get("_metadata")) is Dict:
-        return True
-    return any(
-        type(key) is str and "." in key and type(item) in (Tensor, Instance) and _tensor_like(item)
-        for key, item in zip(value.keys, value.values, strict=True)
-    )
-
-
-def _tensor_like(item: Any) -> bool:
-    return type(item) is Tensor or completed(item) is not None
-
-
-def _flat(value: list[Any] | tuple[Any, ...]) -> bool:
-    """Whether a list or tuple holds only what one line can show."""
-    return all(type(item) in SCALARS or type(item) in (bytes, Scalar, Global) for item in value)
-
-
-def _is_text(value: Instance) -> bool:
-    """Whether a call is shown as one line: no state, nothing put into it, only plain arguments."""
-    if value.state is not None or value.elements or value.entries is not None or value.keywords is not None:
-        return False
-    return not holds_tensor(value.arguments) and not holds_tensor(value.callable)
 
 
 def _within(node: Node | None, first: Node) -> bool:

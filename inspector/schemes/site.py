@@ -9,8 +9,8 @@ from typing import Any
 from inspector import dtypes
 from inspector.errors import DamagedFile, InspectorError
 from inspector.nodes import Module, Node, Tensor, Value
+from inspector.pickles.arguments import Size, integers
 from inspector.pickles.objects import Global
-from inspector.pickles.tensors import Size, integers
 from inspector.settings import Settings
 from inspector.soundness import unsound
 from inspector.storage import Computed, Traits, contiguous

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from inspector.dtypes import ALIASES, DTYPES
 from inspector.json_texts import parsed
 from inspector.nodes import Node, Tensor, Value
+from inspector.pickles.arguments import Size, integers
 from inspector.pickles.objects import Global
-from inspector.pickles.tensors import Size, integers
 from inspector.schemes.fp4 import read_fp4
 from inspector.schemes.scaled import read_scaled
 from inspector.schemes.site import FLOATS, Site, facts
