@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from inspector import formats, lightning, optimizers
+from inspector import formats, lightning, optimizers, wrappers
 from inspector.counting import count
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.grouping import group
@@ -130,6 +130,7 @@ def open_checkpoint(
         group(contents, opening, path)
         optimizers.join(contents.root, contents.ordered)
         lightning.tell(contents)
+        wrappers.tell(contents)
         contents.problems.extend(survey(contents.root))
         contents.problems.extend(verify_small(contents.root, SMALL))
         return Checkpoint(path, found.source, contents)

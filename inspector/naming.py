@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import keyword
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +16,9 @@ SETS = ("set", "frozenset")
 
 UNREACHED = ("(called)", "(state)")
 """Keys of what an object was made of, to which no Python expression leads."""
+
+CALL = re.compile(r"[A-Za-z_]\w*\(\)(\[\d+\]\.[A-Za-z_]\w*)?", re.ASCII)
+"""What a part of a tensor is called that a method gives: `indices()`, `local_shards()[0].tensor`."""
 
 LONGEST_KEY = 1000
 """Characters of a dict key, or items of a tuple, that are written out."""
@@ -176,7 +180,7 @@ def _step(node: nodes.Node) -> str:
     """The Python step from a node's parent to it, where the parent is no level of names; empty where there is none."""
     parent, key = node.parent, node.key
     assert parent is not None
-    if isinstance(parent, nodes.Tensor) and node.label.endswith("()"):
+    if isinstance(parent, nodes.Tensor) and CALL.fullmatch(node.label):
         # `indices()` refuses to tell what may hold one place twice.
         return f"._{node.label}" if parent.traits.layout == "sparse_coo" else f".{node.label}"
     if parent.access == "none" or (isinstance(node, nodes.Module) and node.access == "none"):

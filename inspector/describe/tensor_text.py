@@ -50,7 +50,7 @@ def _torch(node: Tensor) -> str:
 
 
 def _strided(node: Tensor) -> str:
-    if node.storage is None and node.traits.computed is None:
+    if node.storage is None and node.traits.computed is None and not node.traits.pieces:
         return _unread(node)
     prefix = _prefix(node)
     told = [] if node.traits.quantization is None else _quantizer(node)

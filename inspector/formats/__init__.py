@@ -38,6 +38,7 @@ FORMATS = (
     Row("compressed", "gzip, bzip2, xz, zstd around any of these", ".gz .bz2 .xz .zst"),
     Row("dcp", "`torch.distributed.checkpoint` folders", ".metadata .distcp"),
     Row("deepspeed", "DeepSpeed ZeRO folders", "global_stepN/"),
+    Row("rank_files", "files of the ranks of a distributed run (FSDP, `DTensor`)", "*_rank_N.pt"),
     Row("trainer_folder", "training folders of Hugging Face's Trainer and Accelerate", "checkpoint-N/"),
     Row("hf_folder", "Hugging Face folders and indexes, a folder of one model", "*.index.json"),
     Row("pt2", "`torch.export`, also before 2.7", ".pt2"),

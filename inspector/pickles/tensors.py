@@ -28,6 +28,13 @@ SPARSE_PARTS = {
 }
 """What torch calls the inner tensors of each sparse layout."""
 
+SHARDED = (
+    "torch.distributed._shard.sharded_tensor.api.ShardedTensor",
+    "torch.distributed.tensor.DTensor",
+    "torch.distributed._tensor.api.DTensor",
+)
+"""Classes of tensors of which each rank of a distributed run has a part."""
+
 NESTED_PARTS = ("values()", "_nested_tensor_size()", "_nested_tensor_strides()", "_nested_tensor_storage_offsets()")
 
 
@@ -177,7 +184,12 @@ def _from_type(arguments: Any) -> Tensor | None:
         made.kind = "parameter" if cls.name == "Parameter" else "buffer"
     elif cls.path not in ("torch.Tensor", "torch._tensor.Tensor"):
         made.traits = replace(made.traits, type=cls.path)
-    return with_state(made, state)
+    made = with_state(made, state)
+    if cls.path in SHARDED:
+        from inspector.pickles import sharded
+
+        return sharded.placed(made, state)
+    return made
 
 
 def _parameter(arguments: Any) -> Tensor | None:

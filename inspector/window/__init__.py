@@ -101,8 +101,10 @@ def _check(tensor: Tensor) -> None:
     if wrong:
         raise DamagedFile(wrong)
     if tensor.storage is None and not (tensor.traits.parts or tensor.traits.pieces or tensor.traits.computed):
-        why = "it was never initialised" if tensor.traits.layout == "uninitialized" else "it was saved from the meta device"
-        raise NoValues(f"the file holds no values for this tensor: {why}")
+        unset = (
+            "it was never initialised" if tensor.traits.layout == "uninitialized" else "it was saved from the meta device"
+        )
+        raise NoValues(f"the file holds no values for this tensor: {next(iter(tensor.traits.problems), unset)}")
 
 
 def strided(tensor: Tensor, box: list[Span], kind: np.dtype[Any], stride: tuple[int, ...], offset: int) -> Array:

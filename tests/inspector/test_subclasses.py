@@ -185,3 +185,11 @@ def test_a_parameter_that_was_never_initialised_says_so(tmp_path: Path) -> None:
             with pytest.raises(NoValues, match="initiali"):
                 node.numpy()
         assert_same(model["t"], loaded["t"])
+
+
+def test_a_part_whose_name_only_ends_like_a_method_is_no_expression_to_run() -> None:
+    whole = Tensor("float32", (1,), (1,), None)
+    part = Tensor("float32", (1,), (1,), None, key="x and print()", parent=whole)
+    assert part.expression == ".__dict__['x and print()']"
+    part.key = "local_tensor()"
+    assert part.expression == ".local_tensor()"
