@@ -27,6 +27,14 @@ FIRST = "data.pkl"
 SEARCH = 1 << 12
 """Bytes behind a member in which the next one has to begin, or the end of a small one whose size nothing says."""
 
+DIRECTORY = 1 << 11
+"""Bytes that a member takes at most in the directory of an archive of `torch.save`, the records behind it included."""
+
+END_LENGTH = 22
+"""Bytes of the record that ends an archive."""
+
+_END = b"PK\x05\x06"
+
 _LOCAL = struct.Struct("<4s5H3L2H")
 _BEHIND = b"PK\x07\x08"
 
@@ -67,6 +75,26 @@ def read(found: Found, opening: Opening) -> Contents:
     return Contents(root, NAME, problems, metadata, [Call(instance, FIRST) for instance in pickled.calls])
 
 
+def end_of_archive(source: Source, opening: Opening) -> int | None:
+    """The byte behind the archive that a source begins with, whatever follows; None if it is cut off or can't be read."""
+    first = _header(source, 0)
+    if first is None or not first.name.endswith(FIRST):
+        return None
+    archive = _Cut(source, opening.limits)
+    folder = first.name.removesuffix(FIRST)
+    storages = Storages(archive, folder + "data/", big=False)
+    pickled, end = _object(archive, first, storages, opening)
+    if pickled.broken is not None:
+        return None
+    sizes = {storage.key: storage.nbytes for storage in storages.known.values()}
+    archive.list_members(folder, sizes | {first.name: end - first.start})
+    # The directory is next; it is as long as it has members, and a record of a fixed size closes it.
+    length = min(DIRECTORY * (len(archive.members) + 1), source.size - archive.end)
+    behind = source.read(archive.end, length).find(_END)
+    at = archive.end + behind + END_LENGTH
+    return at if behind >= 0 and at <= source.size else None
+
+
 def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
     """What the first member holds, and the byte behind it."""
     source = archive.source
@@ -83,6 +111,9 @@ def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -
 class _Cut(Zip):
     """An archive whose members are found from the front."""
 
+    end = 0
+    """The byte behind the last member that was found."""
+
     def _read_directory(self) -> None:
         """There is none."""
 
@@ -91,7 +122,9 @@ class _Cut(Zip):
         cursor = Cursor(self.source)
         for _ in range(self.limits.members):
             member = self._next(cursor, folder)
-            if member is None:
+            known = self.members.get(member.name) if member is not None else None
+            if member is None or (known is not None and known.header != member.header):
+                # What comes again belongs to another archive, behind this one.
                 break
             cursor.position = member.start
             if member.flags & SIZES_BEHIND:
@@ -103,6 +136,7 @@ class _Cut(Zip):
             if member.flags & SIZES_BEHIND and len(behind) == 8 and behind.startswith(_BEHIND):
                 member.crc = int.from_bytes(behind[4:], "little")
             self.members[member.name] = member
+            self.end = cursor.position
 
     def _next(self, cursor: Cursor, folder: str) -> Member | None:
         """The next member of the folder, near the cursor's position."""

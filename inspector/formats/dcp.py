@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.errors import DamagedFile, InspectorError, NoValues, brief, visible
 from inspector.formats import Call, Contents, Found, Opening, torch_zip
 from inspector.formats import read as read_any
+from inspector.formats.zips import LOCAL
 from inspector.nodes import Tensor
 from inspector.pickles.arguments import dtype_name, integers
 from inspector.pickles.entries import last_entries
@@ -32,6 +33,9 @@ NAME = "torch.distributed checkpoint"
 
 METADATA = ".metadata"
 
+MARK = b"checkpoint.metadata\x94"
+"""What its first bytes name."""
+
 VALUES = 10_000
 """How many entries that are no tensors are read: each is an archive of its own."""
 
@@ -39,16 +43,33 @@ Path_ = tuple[Any, ...]
 
 
 def recognises(found: Found) -> bool:
-    """Whether it is a folder with a `.metadata`, or the `.metadata` of one."""
-    return METADATA in found.names or (found.source is not None and b"checkpoint.metadata\x94" in found.head[:200])
+    """Whether it is a folder with a `.metadata`, the `.metadata` of one, or a file beside one that names it."""
+    if found.source is None:
+        return METADATA in found.names
+    return MARK in found.head[:200] or _is_named(found)
+
+
+def _is_named(found: Found) -> bool:
+    """Whether a file of archives is one that the metadata beside it speaks of."""
+    path = Path(found.path)
+    if type(found.source) is not LocalFile or not found.head.startswith(LOCAL) or not path.with_name(METADATA).is_file():
+        return False
+    try:
+        beside = LocalFile(str(path.with_name(METADATA)))
+        metadata = beside.read(0, min(beside.size, found.limits.pickle))
+        beside.close()
+    except InspectorError:
+        return False
+    return MARK in metadata[:200] and path.name.encode() in metadata
 
 
 def read(found: Found, opening: Opening) -> Contents:
     """The whole checkpoint as one tree. Raises `DamagedFile` if its metadata can't be read."""
     folder = Path(found.path) if found.source is None else Path(found.path).parent
-    source = found.source or LocalFile(str(folder / METADATA))
-    contents = Contents(Tensor("float32", (), (), None), NAME)
-    if found.source is None:
+    only = Path(found.path).name if found.source is not None and MARK not in found.head[:200] else None
+    source = found.source if found.source is not None and only is None else LocalFile(str(folder / METADATA))
+    contents = Contents(Tensor("float32", (), (), None), NAME if only is None else f"a file of a {NAME}")
+    if source is not found.source:
         contents.sources.append(source)
     if source.size > opening.limits.pickle:
         raise opening.limits.reached("pickle", f"the checkpoint's metadata takes {source.size} bytes")
@@ -58,7 +79,10 @@ def read(found: Found, opening: Opening) -> Contents:
         contents.problems.append(f"{METADATA}: {pickled.broken}; what stands before that is shown")
     if type(pickled.value) is not Instance:
         raise DamagedFile(f"{visible(str(folder / METADATA))} holds no metadata of a distributed checkpoint")
-    reader = _Reader(folder, opening, contents)
+    reader = _Reader(folder, opening, contents, only)
+    if only is not None:
+        reader.files[only] = found.source
+        reader.used.add(only)
     contents.root = build(reader.whole(pickled.value.attributes()), opening.limits, contents.problems)
     reader.tell()
     version = pickled.value.attributes().get("version")
@@ -73,10 +97,14 @@ def _plain(instance: Instance) -> bool:
 
 
 class _Reader:
-    """Turns the metadata into the object that was saved, with tensors that know their pieces."""
+    """Turns the metadata into the object that was saved, with tensors that know their pieces.
 
-    def __init__(self, folder: Path, opening: Opening, contents: Contents) -> None:
+    With `only` the name of a file, of that object what lies in this file.
+    """
+
+    def __init__(self, folder: Path, opening: Opening, contents: Contents, only: str | None) -> None:
         self.folder = folder
+        self.only = only
         self.opening = opening
         self.contents = contents
         self.pool = Pool()
@@ -99,6 +127,8 @@ class _Reader:
             if type(name) is not str or type(about) is not Instance:
                 continue
             stored = chunks.get(name, [])
+            if self.only is not None and not stored:
+                continue
             if about.type.endswith("TensorStorageMetadata"):
                 entry: Any = self.tensor(name, about.attributes(), stored)
             else:
@@ -115,8 +145,9 @@ class _Reader:
                 continue
             about = index.attributes()
             name = about.get("fqn")
-            if type(name) is str:
-                found.setdefault(name, []).append((about.get("offset"), info.attributes()))
+            place = info.attributes()
+            if type(name) is str and (self.only is None or _place(place)[0] == self.only):
+                found.setdefault(name, []).append((about.get("offset"), place))
         return found
 
     def tensor(self, name: str, about: dict[str, Any], stored: list[tuple[Any, dict[str, Any]]]) -> Any:
@@ -139,7 +170,10 @@ class _Reader:
             info = places.get(offsets)
             if info is not None and self.present(name, info):
                 pieces.append(Piece(offsets, sizes, self.opener(info)))
-        traits = Traits(device="cpu", pieces=tuple(pieces), problems=lacking(shape, pieces))
+        problems = lacking(shape, pieces)
+        if problems and self.only is not None:
+            problems = ("sharded: this file has only a part of it",)
+        traits = Traits(device="cpu", pieces=tuple(pieces), problems=problems)
         return Tensor(dtype, shape, contiguous(shape), None, traits=traits)
 
     def value(self, name: str, stored: list[tuple[Any, dict[str, Any]]]) -> Any:
