@@ -19,9 +19,9 @@ class Limits:
     """
 
     opcodes: int = 200_000_000
-    stack: int = 2_000_000
+    stack: int = 1_000_000
     memo: int = 10_000_000
-    depth: int = 1_000_000
+    depth: int = 200_000
     copies: int = 4
     text: int = 4 << 30
     pickle: int = 4 << 30
@@ -29,7 +29,7 @@ class Limits:
     ratio: int = 200
     members: int = 5_000_000
     header: int = 1 << 30
-    nodes: int = 200_000
+    nodes: int = 100_000
     levels: int = 500
     seconds: int = 600
 

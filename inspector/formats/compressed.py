@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -24,6 +21,9 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 """Bytes that are unpacked at a time."""
 
+READ = 1 << 16
+"""Bytes of the packed file that are read at a time."""
+
 KINDS = {b"\x1f\x8b\x08": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 """What each begins with (RFC 1952, the bzip2 manual, the .xz file format, RFC 8878)."""
 
@@ -38,15 +38,15 @@ def read(found: Found, opening: Opening) -> Contents:
     source, kind = found.source, _kind(found.head)
     if source is None or kind is None:
         raise DamagedFile("the file is not compressed")
-    unpacked = _unpack(source, kind, opening)
-    inside = Found(f"{found.path} (unpacked)", Bytes(unpacked.data), limits=opening.limits)
+    inner = unpacked(found, opening)
+    inside = Found(f"{found.path} (unpacked)", Bytes(inner.data), limits=opening.limits)
     if recognises(inside):
         raise NotAModel(f"{visible(found.path)} is compressed twice: unpack it with {kind} first")
     contents = formats.read(inside, opening)
     contents.format = f"{contents.format} in {kind}"
-    contents.metadata["compression"] = f"{kind}: {source.size} bytes hold {len(unpacked.data)}, unpacked into memory"
-    if unpacked.problem:
-        contents.problems.insert(0, unpacked.problem)
+    contents.metadata["compression"] = f"{kind}: {source.size} bytes hold {len(inner.data)}, unpacked into memory"
+    if inner.problem:
+        contents.problems.insert(0, inner.problem)
     return contents
 
 
@@ -55,15 +55,18 @@ def _kind(head: bytes) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Unpacked:
+class Unpacked:
     """What could be unpacked, and why it was no more."""
 
     data: bytes
     problem: str
 
 
-def _unpack(source: Source, kind: str, opening: Opening) -> _Unpacked:
+def unpacked(found: Found, opening: Opening) -> Unpacked:
     """All that unpacks within `limits.inflated`; of a file that is cut off or damaged what stands before that."""
+    source, kind = found.source, _kind(found.head)
+    if source is None or kind is None:
+        raise DamagedFile("the file is not compressed")
     raw = _File(source)
     made = io.BytesIO()
     tick = opening.tick(source.size)
@@ -92,17 +95,24 @@ def _unpack(source: Source, kind: str, opening: Opening) -> _Unpacked:
         tick(raw.tell())
     if problem and not made.tell():
         raise DamagedFile(problem)
-    return _Unpacked(made.getvalue(), problem)
+    return Unpacked(made.getvalue(), problem)
 
 
 def _stream(raw: _File, kind: str) -> Any:
     """A file object that gives what is inside."""
-    buffered: Any = io.BufferedReader(raw, PIECE)
+    buffered: Any = io.BufferedReader(raw, READ)
+    # Imported here: recognition asks this file first, whatever is opened, and these cost as much as all the rest of it.
     if kind == "gzip":
+        import gzip
+
         return gzip.GzipFile(fileobj=buffered)
     if kind == "bzip2":
+        import bz2
+
         return bz2.BZ2File(buffered)
     if kind == "xz":
+        import lzma
+
         return lzma.LZMAFile(buffered)
     # Python has it since 3.14, and the package has the same words for older ones.
     for name in ("compression.zstd", "backports.zstd"):

@@ -17,6 +17,9 @@ MAGIC = b"\x93NUMPY"
 LONGEST = 1 << 20
 """Bytes of a header; a plain array's takes some hundred, one of records with thousands of fields more."""
 
+DEEPEST = 100
+"""Brackets that stand in each other; records within records are not deeper."""
+
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>[ub]?(?:'[^'\\\n]*'|"[^"\\\n]*"))|(?P<number>[0-9]{1,19})L?|(?P<word>True|False|None)"""
     r"""|(?P<mark>[][(){},:]))"""
@@ -73,6 +76,8 @@ def literal(text: str) -> Any:
             raise DamagedFile(f"its header is no Python dict (from character {at} on)")
         at = token.end()
         mark = token["mark"]
+        if len(outer) > DEEPEST:
+            raise DamagedFile(f"its header is no Python dict: brackets stand in each other more than {DEEPEST} deep")
         if mark is None:
             items.append(_scalar(token))
         elif mark in "[({":

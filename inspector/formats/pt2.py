@@ -16,12 +16,10 @@ from inspector.formats import read as read_any
 from inspector.formats.graphs import graph_text, module_types
 from inspector.json_texts import loaded
 from inspector.nodes import Kind, Module, Node, Tensor, Value
-from inspector.sources import Bytes, Part
 from inspector.storage import PLAIN, Storage
 
 if TYPE_CHECKING:
     from inspector.formats.zips import Zip
-    from inspector.sources import Source
 
 NAME, FLAT = "torch.export archive", "torch.export archive (2.6 and older)"
 
@@ -157,7 +155,9 @@ class _Reader:
     def nested(self, member: str, name: str) -> Node:
         """What a torch.save file within the archive holds; native or unknown objects as their size."""
         try:
-            inner = read_any(Found(name, member_source(self.archive, member), limits=self.opening.limits), self.opening)
+            inner = read_any(
+                Found(name, self.archive.part(self.archive.member(member)), limits=self.opening.limits), self.opening
+            )
         except InspectorError as error:
             self.contents.problems.append(f"{brief(name)}: {error}")
             return Value(f"<{self.archive.members[member].size} bytes>" if member in self.archive.members else None)
@@ -192,7 +192,7 @@ def _read_flat(archive: Zip, opening: Opening) -> Contents:
         if key is None or not archive.members[member].size:
             continue
         try:
-            inner = read_any(Found(member, member_source(archive, member), limits=opening.limits), opening)
+            inner = read_any(Found(member, archive.part(archive.member(member)), limits=opening.limits), opening)
         except InspectorError as error:
             contents.problems.append(f"{brief(member)}: {error}")
             continue
@@ -209,14 +209,6 @@ def _read_flat(archive: Zip, opening: Opening) -> Contents:
     }
     contents.texts["graph"] = lambda: graph_text(described)
     return contents
-
-
-def member_source(archive: Zip, member: str) -> Source:
-    """A member of an archive as a source of its own: a part of the file, or its inflated bytes."""
-    found = archive.member(member)
-    if found.method == 0:
-        return Part(archive.source, archive.start(found), found.size)
-    return Bytes(archive.contents(member))
 
 
 def parsed(data: bytes, name: str, problems: list[str]) -> dict[str, Any]:

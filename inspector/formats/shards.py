@@ -18,6 +18,9 @@ from inspector.sources import Pool, Source
 NUMBERED = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<total>\d{5})(?P<extension>\.\w+)")
 """How shards are named: `model-00001-of-00003.safetensors`."""
 
+LISTED = 50
+"""Shards that can't be read and are told of one by one."""
+
 NAMED = 5
 """How many names a problem lists."""
 
@@ -37,6 +40,8 @@ class Shards:
         self.contents = Contents(self.root, "")
         self.formats: list[str] = []
         self.grafted: dict[int, Module] = {}
+        self.levels: dict[int, dict[Any, Module]] = {}
+        self.unread = 0
 
     def file(self, name: str) -> Source:
         """A file of the folder."""
@@ -52,6 +57,8 @@ class Shards:
                 missing = self._compared(file, there, missing) if names is not None else []
                 self._add(file, part)
             self._graft(_absent(missing, file))
+        if self.unread > LISTED:
+            self.contents.problems.append(f"{self.unread - LISTED} more shards can't be read")
         for module in self.grafted.values():
             sort_numbers(module.children)
         kinds = " and ".join(dict.fromkeys(self.formats)) or "Hugging Face index"
@@ -84,7 +91,9 @@ class Shards:
             self.contents.sources.append(source)
             return self.read(file, source, self.opening.quietly())
         except (InspectorError, UnicodeEncodeError) as error:
-            self.contents.problems.append(visible(str(error)))
+            self.unread += 1
+            if self.unread <= LISTED:
+                self.contents.problems.append(visible(str(error)))
             return None
 
     def _compared(self, file: str, there: Mapping[str, Any], expected: list[str]) -> list[str]:
@@ -119,14 +128,22 @@ class Shards:
         while stack:
             into, source = stack.pop()
             self.grafted[id(into)] = into
-            levels = {child.key: child for child in into.children if isinstance(child, Module) and child.role == "names"}
+            levels = self.levels.get(id(into))
+            if levels is None:
+                levels = {
+                    child.key: child for child in into.children if isinstance(child, Module) and child.role == "names"
+                }
+                self.levels[id(into)] = levels
             for child in source.children:
-                same = levels.get(child.key) if isinstance(child, Module) and child.role == "names" else None
+                is_level = isinstance(child, Module) and child.role == "names"
+                same = levels.get(child.key) if is_level else None
                 if same is not None and isinstance(child, Module):
                     stack.append((same, child))
-                else:
-                    child.parent = into
-                    into.children.append(child)
+                    continue
+                child.parent = into
+                into.children.append(child)
+                if isinstance(child, Module) and is_level:
+                    levels[child.key] = child
 
 
 def _absent(names: Iterable[str], file: str) -> Module:

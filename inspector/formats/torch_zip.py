@@ -11,7 +11,8 @@ from typing import Any
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.storages import Named
-from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, PATCHED, REFUSES, STORED
+from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, PATCHED, STORED
+from inspector.formats.zip_end import REFUSES
 from inspector.formats.zips import Zip
 from inspector.pickles.machine import Builder, Pickled, run
 from inspector.pickles.tensors import BUILDERS
@@ -124,7 +125,10 @@ def _tell_roots(archive: Zip, folder: str) -> None:
         archive.problems.append(f"the first member, {brief(first)}, is in no folder: {REFUSES}")
     elif folder != first + slash:
         archive.problems.append(f"PyTorch looks for data.pkl in {brief(first)}/, where the first member is: {REFUSES}")
-    others = [name for name in archive.members if name.endswith(("/data.pkl", "/DATA.PKL")) and name != folder + "data.pkl"]
+    read = archive.find(folder + "data.pkl")
+    if read is not None and read.name != folder + "data.pkl":
+        archive.problems.append(f"PyTorch takes {brief(read.name)} for data.pkl, Python's zipfile does not")
+    others = [name for name, member in archive.members.items() if name.endswith("/data.pkl") and member is not read]
     if others:
         archive.problems.append(f"{brief(others[0])} is another data.pkl, which PyTorch does not read")
 

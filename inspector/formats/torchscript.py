@@ -62,7 +62,8 @@ def read(found: Found, opening: Opening) -> Contents:
     _add_constants(tree, unpickled(archive, root + "constants.pkl", constants, opening, _BUILDERS), opening, problems)
     name = MOBILE if root + "bytecode.pkl" in archive.members else NAME
     metadata = {"folder": root.rstrip("/"), **about, **_extras(archive, root)}
-    return Contents(tree, name, problems + code.problems, metadata, calls, texts=code.texts)
+    problems += code.problems
+    return Contents(tree, name, problems, metadata, calls, texts=code.texts)
 
 
 class _Code:

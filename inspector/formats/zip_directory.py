@@ -4,21 +4,19 @@ PyTorch reads archives by miniz (`third_party/miniz-3.0.2/miniz.c` of PyTorch 2.
 `mz_zip_locate_file_binary_search`), Python by its own zipfile. A file can be made so that they differ: what PyTorch
 takes is what is read here, and every difference is told. Where PyTorch refuses an archive, it is read as Python would.
 
-Format: PKWARE's APPNOTE.TXT 6.3.10 (central directory 4.3.12, zip64 4.3.14 to 4.5.3, end record 4.3.16).
+Format: PKWARE's APPNOTE.TXT 6.3.10 (central directory 4.3.12, zip64 extra field 4.5.3).
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from inspector.errors import DamagedFile, brief
+from inspector.formats.zip_end import CENTRAL, ENTRY, REFUSES, EndRecord, end_record, is_entry
 from inspector.limits import Limits
 from inspector.sources import Source
 
-CENTRAL, END = b"PK\x01\x02", b"PK\x05\x06"
-END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 STORED, DEFLATED = 0, 8
 
 ENCRYPTED, PATCHED, MASKED = 0x41, 0x20, 0x2000
@@ -28,11 +26,6 @@ ODD = ENCRYPTED | PATCHED | MASKED
 
 FOLDER = 0x10
 """The attribute of a folder, of which PyTorch reads no bytes."""
-
-_CENTRAL = struct.Struct("<4s4B4HL2L5H2L")
-_END = struct.Struct("<4s4H2LH")
-_END64 = struct.Struct("<4sQ2H2L4Q")
-_LOCATOR64 = struct.Struct("<4sLQL")
 
 LOCAL_HEADER = 30
 """Bytes of a local header before its name."""
@@ -45,8 +38,6 @@ NAMED = 10
 
 SORTED = 10_000
 """Members up to which it is worked out which of two of one name PyTorch takes."""
-
-REFUSES = "PyTorch refuses the archive"
 
 
 @dataclass(slots=True)
@@ -70,129 +61,66 @@ class Member:
 class Directory:
     """The members in their order; `chosen` those that PyTorch finds by name, `last` those that Python's zipfile does.
 
-    The two are the same object unless names come twice. `end` is the byte behind the archive with its comment.
+    The two are the same object unless names come twice. `start` is the byte of the directory, `end` that behind the
+    archive with its comment.
     """
 
     members: list[Member] = field(default_factory=list)
     chosen: dict[str, Member] = field(default_factory=dict)
     last: dict[str, Member] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    start: int = 0
     end: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Record:
-    """An end record: `count` members in a directory of `size` bytes at `offset`, which ends at byte `end` of the file.
-
-    `behind` is the byte behind the record and its comment. `refused` is why PyTorch would not take it, or empty.
-    """
-
-    count: int
-    size: int
-    offset: int
-    end: int
-    behind: int
-    refused: str
 
 
 def read_directory(source: Source, limits: Limits) -> Directory:
     """The directory of the archive in a source. Raises `DamagedFile` if there is none, `LimitReached`."""
-    directory = Directory()
-    problems = directory.problems
-    record = _end_record(source, problems)
-    directory.end = record.behind
-    # Python takes the directory to end where the end record begins, and what stands before the archive for a shift.
-    start = record.end - record.size
-    shift = start - record.offset
-    if shift and record.count and not record.refused:
-        if _is_entry(source, start):
-            where = f"PyTorch reads the one at byte {record.offset}, Python's zipfile the one at {start}"
-            problems.append(f"the archive has two directories: {where}")
-        start, shift = record.offset, 0
-    if start < 0:
-        raise DamagedFile(f"the zip directory claims {record.size} bytes of a file of {source.size}")
-    if min(record.count, record.size // _CENTRAL.size) > limits.members:
+    told: list[str] = []
+    record = end_record(source, told)
+    if min(record.count, record.size // ENTRY.size) > limits.members:
         raise limits.reached("members", f"the zip directory lists {record.count} members")
+    # Python takes the directory to end where the end record begins, and what stands before the archive for a shift.
+    near = record.end - record.size
+    shift = near - record.offset
+    if shift and record.count and record.there:
+        directory = _parsed(source, record, record.offset, 0)
+        if len(directory.members) == record.count or near < 0:
+            if is_entry(source, near):
+                where = f"PyTorch reads the one at byte {record.offset}, Python's zipfile the one at {near}"
+                told.append(f"the archive has two directories: {where}")
+            return _with(directory, told + _around(source, record, directory))
+    if near < 0:
+        raise DamagedFile(f"the zip directory claims {record.size} bytes of a file of {source.size}")
     if shift > 0:
-        problems.append(f"{shift} bytes stand before the zip archive: {REFUSES}")
+        told.append(f"{shift} bytes stand before the zip archive: {REFUSES}")
     elif shift:
-        problems.append(f"{-shift} bytes are missing before the zip directory: {REFUSES}")
-    elif record.refused:
-        problems.append(f"{record.refused}: {REFUSES}")
+        told.append(f"{-shift} bytes are missing before the zip directory: {REFUSES}")
+    directory = _parsed(source, record, near, shift)
+    return _with(directory, told + (_around(source, record, directory) if not shift else []))
+
+
+def _parsed(source: Source, record: EndRecord, start: int, shift: int) -> Directory:
+    """The directory that begins at a byte, with its members' places shifted."""
+    directory = Directory(start=start, end=record.behind)
     _parse(source.read(start, record.size), record.count, shift, source.size, directory)
     return directory
 
 
-def _end_record(source: Source, problems: list[str]) -> _Record:
-    """The end record that PyTorch takes, the last one; if it refuses that, the one whose comment reaches to the end."""
-    tail_at = max(0, source.size - (1 << 16) - _END.size)
-    tail = source.read(tail_at, source.size - tail_at)
-    places = list(_places(tail))
-    if not places:
-        raise DamagedFile("the zip directory at its end is missing: the file is cut off")
-    record = _record(source, tail, tail_at, places[0])
-    fitting = (at for at in places if at + _END.size + _END.unpack_from(tail, at)[7] == len(tail))
-    other = next(fitting, places[0])
-    if other == places[0]:
-        return record
-    python = _record(source, tail, tail_at, other)
-    if (record.refused or not record.count) and not python.refused:
-        problems.append(f"what looks like an end record stands in the archive's comment: {REFUSES}")
-        return python
-    if not record.refused and not python.refused:
-        where = f"at byte {tail_at + places[0]}, another reader that at {tail_at + other}"
-        problems.append(f"the archive has two end records: PyTorch takes the last, {where}")
-    return record
+def _with(directory: Directory, told: list[str]) -> Directory:
+    directory.problems[:0] = told
+    return directory
 
 
-def _places(tail: bytes) -> Iterator[int]:
-    """Where end records stand, the last first."""
-    at = tail.rfind(END, 0, len(tail) - _END.size + len(END))
-    while at >= 0:
-        yield at
-        at = tail.rfind(END, 0, at + len(END) - 1)
-
-
-def _record(source: Source, tail: bytes, tail_at: int, at: int) -> _Record:
-    _, disk, start_disk, here, count, size, offset, comment = _END.unpack_from(tail, at)
-    end, behind = tail_at + at, tail_at + at + _END.size + comment
-    refused = ""
-    if at >= _LOCATOR64.size and tail[at - _LOCATOR64.size : at - _LOCATOR64.size + 4] == LOCATOR64:
-        where = _LOCATOR64.unpack_from(tail, at - _LOCATOR64.size)[2]
-        near = end - _LOCATOR64.size - _END64.size
-        wide = _wide(source, where)
-        if wide is None and not _lies(source, count, size, offset):
-            # With bytes before the archive it is not where it says.
-            refused, where, wide = "the zip64 end record is not where the archive says", near, _wide(source, near)
-        if wide is not None:
-            end = where
-            _, length, _, _, disk, start_disk, here, count, size, offset = wide
-            if length < _END64.size - 12:
-                refused = "the zip64 end record claims to be shorter than any"
-    if count != here or (disk, start_disk) not in ((0, 0), (1, 1)):
-        refused = refused or "the archive is said to be one of several"
-    if size < count * _CENTRAL.size:
-        refused = refused or f"the zip directory claims {count} members in {size} bytes"
-    if not _lies(source, count, size, offset):
-        refused = refused or "the zip directory is not where the archive says"
-    return _Record(count, size, offset, end, min(behind, source.size), refused)
-
-
-def _lies(source: Source, count: int, size: int, offset: int) -> bool:
-    """Whether a directory of so many members can lie there."""
-    return offset + size <= source.size and (not count or _is_entry(source, offset))
-
-
-def _wide(source: Source, at: int) -> tuple[int, ...] | None:
-    """The zip64 end record at a byte, or None if there is none."""
-    if not 0 <= at <= source.size - _END64.size:
-        return None
-    record = _END64.unpack(source.read(at, _END64.size))
-    return record if record[0] == END64 else None
-
-
-def _is_entry(source: Source, at: int) -> bool:
-    return 0 <= at <= source.size - _CENTRAL.size and source.read(at, len(CENTRAL)) == CENTRAL
+def _around(source: Source, record: EndRecord, directory: Directory) -> list[str]:
+    """What is odd about an archive that lies where it says."""
+    told = [f"{record.refused}: {REFUSES}"] if record.refused else []
+    told += [record.note] if record.note else []
+    first = min((member.header for member in directory.members), default=0)
+    if first > 0:
+        told.append(f"{first} bytes stand before the first member of the zip archive")
+    if record.behind < source.size:
+        told.append(f"{source.size - record.behind} bytes stand behind the zip archive")
+    return told
 
 
 def _parse(data: bytes, count: int, shift: int, there: int, directory: Directory) -> None:
@@ -200,7 +128,7 @@ def _parse(data: bytes, count: int, shift: int, there: int, directory: Directory
     at, end = 0, len(data)
     raws: list[bytes] = []
     odd: list[tuple[Member, int, int]] = []
-    members, unpack, fixed = directory.members, _CENTRAL.unpack_from, _CENTRAL.size
+    members, unpack, fixed = directory.members, ENTRY.unpack_from, ENTRY.size
     seen = 0
     while seen < count and at + fixed <= end:
         magic, _, _, _, _, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, attributes, header = (

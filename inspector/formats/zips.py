@@ -25,7 +25,7 @@ from inspector.formats.zip_directory import (
     read_directory,
 )
 from inspector.limits import DEFAULT, Limits
-from inspector.sources import Source
+from inspector.sources import Bytes, Part, Source
 
 LOCAL = b"PK\x03\x04"
 
@@ -141,11 +141,17 @@ class Zip:
         found = self.find(key)
         if found is None:
             raise DamagedFile(f"the archive has no member {brief(key)}")
-        if found.flags & (ENCRYPTED | PATCHED):
-            raise DamagedFile(f"{brief(key)} is encrypted, or a patch for another file")
-        if found.method not in (STORED, DEFLATED):
-            raise DamagedFile(f"{brief(key)} is packed by a method ({found.method}) that model files do not use")
+        _expect_readable(found)
         return found
+
+    def part(self, member: Member) -> Source:
+        """A member as a source of its own: a part of the file, or its inflated bytes. Raises as `contents` does."""
+        _expect_readable(member)
+        if member.method == STORED:
+            return Part(self.source, self.start(member), member.size)
+        made = self.inflate(member)
+        self._inflated = (None, b"")
+        return Bytes(made)
 
     def start(self, member: Member) -> int:
         """The byte of the source where a member's data begins: behind its local header, whose length only it knows."""
@@ -211,6 +217,13 @@ class Zip:
             raise DamagedFile(f"{brief(member.name)} is damaged: {len(made)} bytes where {member.size} are declared")
         self._inflated = (member, bytes(made))
         return self._inflated[1]
+
+
+def _expect_readable(member: Member) -> None:
+    if member.flags & (ENCRYPTED | PATCHED):
+        raise DamagedFile(f"{brief(member.name)} is encrypted, or a patch for another file")
+    if member.method not in (STORED, DEFLATED):
+        raise DamagedFile(f"{brief(member.name)} is packed by a method ({member.method}) that model files do not use")
 
 
 def _folded(name: str) -> str:

@@ -69,14 +69,17 @@ def run(
     machine.beyond = beyond
     result = machine.result = result or machine.result
     result.end = start
+    # Limits that are set low are looked at as often.
+    pace = max(1, min(ROUND, limits.opcodes, limits.memo, limits.depth, limits.stack))
     try:
-        for _ in range(0, limits.opcodes, ROUND):
-            if machine.step():
+        for _ in range(0, limits.opcodes, pace):
+            done = machine.step(pace)
+            if len(machine.memo) > limits.memo:
+                raise limits.reached("memo", "the pickle remembers more objects")
+            if done:
                 return result
             if tick is not None:
                 tick(machine.position)
-            if len(machine.memo) > limits.memo:
-                raise limits.reached("memo", "the pickle remembers more objects")
             if len(machine.outer) > limits.depth:
                 raise limits.reached("depth", "the pickle nests deeper in marks")
             if len(machine.stack) + sum(map(len, machine.outer)) > limits.stack:
@@ -126,8 +129,8 @@ class Machine:
         module, _, name = CALL.rpartition(".")
         self.tensor_call = self.name(module, name) if CALL in builders else None
 
-    def step(self) -> bool:
-        """Runs up to `ROUND` opcodes; true when STOP was one of them."""
+    def step(self, count: int = ROUND) -> bool:
+        """Runs up to `count` opcodes; true when STOP was one of them."""
         data, memo, outer, stack = self.data, self.memo, self.outer, self.stack
         # Without a builder for it no object is this one; None would be every None of the pickle.
         tensor_call = self.tensor_call or self
@@ -135,7 +138,7 @@ class Machine:
         append = stack.append
         try:
             # In the order of how often torch.save writes them: this chain is the program's innermost loop.
-            for _ in range(ROUND):
+            for _ in range(count):
                 op = data[position]
                 position += 1
                 if op == 0x71:  # BINPUT

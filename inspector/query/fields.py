@@ -56,7 +56,7 @@ DTYPES = {
 """All words for dtypes, in small letters."""
 
 _NUMBER = re.compile(
-    r"([+-]?(?:[0-9][0-9_,]*(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf)\s*([kmgt]?i?)(b?)", re.IGNORECASE
+    r"([+-]?(?:[0-9][0-9_,]*(?:\.[0-9]*)?|\.[0-9]+)(?:e[+-]?[0-9]+)?|[+-]?inf)\s*((?:[kmgt]i?)?)(b?)", re.IGNORECASE
 )
 
 

@@ -121,8 +121,8 @@ def strided(tensor: Tensor, box: list[Span], kind: np.dtype[Any], stride: tuple[
     outer = [axis for axis in range(len(sizes)) if axis not in inner and sizes[axis] > 1]
     in_order = tuple(stride[axis] for axis in sorted(inner)) == contiguous([sizes[axis] for axis in sorted(inner)])
     made = np.empty(sizes, kind)
-    # The stride of an axis of one element can be anything, also more than numpy takes.
-    steps = tuple(stride[axis] * width if sizes[axis] > 1 else 0 for axis in range(len(sizes)))
+    # The stride of an axis along which a part has one element can be anything, also more than numpy takes.
+    steps = tuple(stride[axis] * width if axis in inner and sizes[axis] > 1 else 0 for axis in range(len(sizes)))
     for place in product(*(range(sizes[axis]) for axis in outer)):
         at = start + sum(position * stride[axis] for position, axis in zip(place, outer, strict=True))
         target: list[Any] = [slice(None)] * len(sizes)

@@ -146,7 +146,7 @@ def test_dict_keys_that_take_for_ever_to_hash_are_not_hashed() -> None:
 
 @pytest.mark.parametrize("wrap", [b"]", b"(", b"}X\x01\x00\x00\x00a", b"cx\ny\n"])
 def test_endless_levels_are_read_and_thrown_away(wrap: bytes) -> None:
-    depth = 1_000_000 if wrap in (b"]", b"(") else 200_000
+    depth = 1_000_000 if wrap == b"]" else 200_000
     close = {b"]": b"a", b"(": b"t", b"}X\x01\x00\x00\x00a": b"s", b"cx\ny\n": b"\x85R"}[wrap]
     body = wrap * depth + b"]" + close * depth + b"."
     result = run(body)
