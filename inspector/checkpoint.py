@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector import formats, lightning, optimizers, wrappers
 from inspector.counting import count
@@ -17,6 +17,9 @@ from inspector.nodes import Module, Node, Tensor
 from inspector.soundness import survey
 from inspector.sources import LocalFile, Source, is_folder, refused
 from inspector.verifying import Verified, verify, verify_small
+
+if TYPE_CHECKING:
+    from inspector.loading import Scan
 
 SMALL = 4 << 20
 """Bytes of values up to which a file's checksums are looked at when it is opened."""
@@ -30,9 +33,11 @@ class Checkpoint:
     plain data; `texts` are functions that read what the file carries to be read (source code), by name.
     """
 
-    def __init__(self, path: str, source: Source | None, contents: Contents) -> None:
+    def __init__(self, path: str, found: Found, contents: Contents) -> None:
         self.path = path
-        self.sources = [*([source] if source is not None else []), *contents.sources]
+        self.limits = found.limits
+        self.sources: list[Source] = [*([found.source] if found.source is not None else []), *contents.sources]
+        self._archive = found.archive
         self.root: Node = contents.root
         self.format = contents.format
         self.nbytes = sum(part.size for part in self.sources)
@@ -88,7 +93,13 @@ class Checkpoint:
 
     def verify(self, progress: Callable[[float], None] | None = None) -> Verified:
         """Compares all values with the checksums that the file carries, as `verifying.verify` says; reads all of it."""
-        return verify(self.root, progress)
+        return verify(self.root, self._archive, progress)
+
+    def scan(self, progress: Callable[[float], None] | None = None) -> Scan:
+        """What really loading the file would call and import outside plain data, as `loading.scan` says; read anew."""
+        from inspector.loading import scan
+
+        return scan(self.path, self.limits, progress)
 
     def changed(self) -> str:
         """What became of the file since it was opened: one line, or the empty text while it is the same.
@@ -132,8 +143,8 @@ def open_checkpoint(
         lightning.tell(contents)
         wrappers.tell(contents)
         contents.problems.extend(survey(contents.root))
-        contents.problems.extend(verify_small(contents.root, SMALL))
-        return Checkpoint(path, found.source, contents)
+        contents.problems.extend(verify_small(contents.root, found.archive, SMALL))
+        return Checkpoint(path, found, contents)
     except BaseException:
         if found.source is not None:
             found.source.close()

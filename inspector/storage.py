@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 from inspector.errors import DamagedFile
 
@@ -23,7 +23,6 @@ class Home(Protocol):
         ...
 
 
-@runtime_checkable
 class Checked(Home, Protocol):
     """A home that can tell whether a storage's bytes are still those that were written."""
 
@@ -33,6 +32,11 @@ class Checked(Home, Protocol):
         All its bytes are read; `tick` hears how many at a time, and may raise to stop.
         """
         ...
+
+
+def is_checked(home: Home) -> TypeGuard[Checked]:
+    """Whether a home can tell that."""
+    return hasattr(home, "verify")
 
 
 class Storage:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from typing import cast
+from typing import TYPE_CHECKING
 
-from inspector.errors import DamagedFile
+from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.nodes import Node, Tensor
-from inspector.soundness import told
-from inspector.storage import Checked, Storage
+from inspector.soundness import LISTED, told
+from inspector.storage import Storage, is_checked
+
+if TYPE_CHECKING:
+    from inspector.formats.zip_directory import Member
+    from inspector.formats.zips import Zip
 
 READ = 1 << 12
 """Bytes whose reading takes as long as beginning to read."""
@@ -29,13 +32,15 @@ class Verified:
     unchecked: int
 
 
-def verify(root: Node, progress: Callable[[float], None] | None = None) -> Verified:
+def verify(root: Node, archive: Zip | None = None, progress: Callable[[float], None] | None = None) -> Verified:
     """Reads every storage from `root` down that has a checksum, piece by piece, and compares.
 
-    `progress` hears how much is read, from 0 to 1, and may raise to stop.
+    Then the other members of the `archive` that the file is. `progress` hears how much is read, from 0 to 1, and may
+    raise to stop.
     """
     lying = _storages(root)
-    total = _checked_bytes(lying)
+    others = _others(archive, lying)
+    total = _checked_bytes(lying) + sum(member.size for member in others)
     done = checked = 0
 
     def tick(length: int) -> None:
@@ -51,23 +56,47 @@ def verify(root: Node, progress: Callable[[float], None] | None = None) -> Verif
             checked += 1
         if wrong:
             troubled.setdefault(wrong, []).extend(tensors)
-    return Verified(told(troubled), checked, len(lying) - checked)
+    return Verified(told(troubled) + _wrong(archive, others, tick), checked, len(lying) - checked)
 
 
-def verify_small(root: Node, limit: int) -> list[str]:
+def verify_small(root: Node, archive: Zip | None, limit: int) -> list[str]:
     """What `verify` finds if there are at most `limit` bytes to read, without what is known already; else nothing.
 
     Many small storages count for more than their bytes, as each takes reads of its own.
     """
     lying = _storages(root)
-    if _checked_bytes(lying) + len(lying) * READ > limit:
+    others = _others(archive, lying)
+    size = _checked_bytes(lying) + sum(member.size for member in others)
+    if size + (len(lying) + len(others)) * READ > limit:
         return []
     troubled: dict[str, list[Tensor]] = {}
     for storage, tensors in lying.items():
         wrong = "" if storage.problem else _verify(storage, lambda length: None)
         if wrong:
             troubled.setdefault(wrong, []).extend(tensors)
-    return told(troubled)
+    known = archive.problems if archive is not None else []
+    return told(troubled) + [text for text in _wrong(archive, others, lambda length: None) if text not in known]
+
+
+def _others(archive: Zip | None, lying: dict[Storage, list[Tensor]]) -> list[Member]:
+    """The members of an archive that are no storage of a tensor's."""
+    if archive is None:
+        return []
+    keys = {storage.key[0] if type(storage.key) is tuple else storage.key for storage in lying}
+    return [member for name, member in archive.members.items() if name not in keys]
+
+
+def _wrong(archive: Zip | None, members: list[Member], tick: Callable[[int], None]) -> list[str]:
+    """The members whose checksums are wrong, as the archive itself tells of those that it reads."""
+    found: list[str] = []
+    for member in members if archive is not None else ():
+        try:
+            wrong = archive.verify(member.name, tick) if archive is not None else None
+        except InspectorError as error:
+            wrong = str(error)
+        if wrong:
+            found.append(f"{brief(member.name)}: {wrong}")
+    return found[:LISTED]
 
 
 def _storages(root: Node) -> dict[Storage, list[Tensor]]:
@@ -80,21 +109,15 @@ def _storages(root: Node) -> dict[Storage, list[Tensor]]:
 
 
 def _checked_bytes(lying: dict[Storage, list[Tensor]]) -> int:
-    return sum(storage.nbytes for storage in lying if _has_checksums(type(storage.home)))
+    return sum(storage.nbytes for storage in lying if is_checked(storage.home))
 
 
 def _verify(storage: Storage, tick: Callable[[int], None]) -> str | None:
     """What is wrong with a storage, by its checksum or as it was noticed before; None if nothing can be said."""
     wrong: str | None = None
-    if _has_checksums(type(storage.home)):
+    if is_checked(storage.home):
         try:
-            wrong = cast(Checked, storage.home).verify(storage.key, tick)
+            wrong = storage.home.verify(storage.key, tick)
         except DamagedFile as error:
             return storage.problem or str(error)
     return wrong or storage.problem or wrong
-
-
-@cache
-def _has_checksums(kind: type) -> bool:
-    """Whether homes of this class are `Checked`: asked of each of 100,000 storages, Python's own answer takes a second."""
-    return issubclass(kind, Checked)

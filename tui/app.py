@@ -13,6 +13,7 @@ from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
+from inspector.limits import DEFAULT, Limits
 from tui import keys
 from tui.ordered_keys import OrderedKeys
 from tui.reader import Reader
@@ -32,8 +33,9 @@ class TorchTUI(OrderedKeys):
     Screen { background: $background; color: $foreground; layout: vertical; }
     """
 
-    def __init__(self, *paths: str, query: str = "") -> None:
+    def __init__(self, *paths: str, query: str = "", limits: Limits = DEFAULT) -> None:
         super().__init__()
+        self.limits = limits
         self.animation_level = "none"
         self.reader = Reader()
         self.error = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -12,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.errors import InspectorError, visible
+from inspector.limits import NAMES
 
 if TYPE_CHECKING:
     from inspector import Checkpoint
+    from inspector.limits import Limits
     from inspector.query import Query
     from tui.reports.counted import Counted
 
@@ -27,7 +30,8 @@ A filter is made of words, globs, /expressions/ and fields compared by = != < <=
 joined by and, or, not and ( ). Fields: name type kind dtype shape ndim numel bytes device
 requires_grad tied, and what is counted for it: min max mean std norm nan inf zero.
 
-exit status: 0 done; 2 the file or the words can't be used, said in one line on stderr;
+exit status: 0 done; 1 found what was asked about: calls outside plain data (--scan), wrong
+checksums (--verify); 2 the file or the words can't be used, said in one line on stderr;
 130 Ctrl+C, with what was known until then
 Where there is no terminal (or TERM=dumb), --print is what happens without options.
 
@@ -36,6 +40,9 @@ Where there is no terminal (or TERM=dumb), --print is what happens without optio
   torchtui model.pt --stats --filter 'nan>0'         the tensors that hold NaN, with their statistics
   torchtui model.pt --get 'fc3.weight[0, :, 1]'      these values, as torch prints them
   torchtui checkpoint.pt --get model --export model.safetensors
+  torchtui stranger.pt --scan                        what really loading it would call
+
+limits that protect from hostile files, each raised by --limit NAME=VALUE (64M, 2G): {limits}
 """
 
 DEMO = Path(__file__).with_name("demo.pt")
@@ -110,7 +117,7 @@ def _parser() -> _Parser:
         "torchtui",
         usage="torchtui [PATH ...] [options]",
         description=DESCRIPTION,
-        epilog=EPILOG,
+        epilog=EPILOG.format(limits=", ".join(NAMES)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         add_help=False,
         allow_abbrev=False,
@@ -126,6 +133,15 @@ def _parser() -> _Parser:
     add("--stats", action="store_true", help="statistics of every tensor, in --print and --json")
     add(
         "--filter", default="", metavar="Q", help="only what matches: 'fc bias', '*.weight', 'dtype:bf16 numel>1M', 'nan>0'"
+    )
+    add("--scan", action="store_true", help="what really loading the file would call; nothing of it is run")
+    add(
+        "--verify",
+        action="store_true",
+        help="compare all values with the file's checksums, alone or with --print and --json",
+    )
+    add(
+        "--limit", action="append", default=[], metavar="NAME=VALUE", help="change a limit that protects from hostile files"
     )
     add("--export", metavar="DEST", help="write what matches to a .npy .npz .safetensors .pt .csv or .json file")
     add("--force", action="store_true", help="let --export replace a file")
@@ -143,14 +159,17 @@ def _run(parser: _Parser, arguments: Sequence[str] | None) -> int:
         return 0
     _check(options)
     paths: list[str] = [*([str(DEMO)] if options.demo else []), *options.paths]
-    reports = any((options.as_tree, options.as_json, options.stats, options.get is not None, options.export is not None))
-    if not reports and _is_terminal(os.environ):
-        return _explore(paths, options.filter)
+    limits = _limits(options.limit)
+    alone = (options.as_tree, options.as_json, options.stats, options.scan, options.verify)
+    if not any((*alone, options.get is not None, options.export is not None)) and _is_terminal(os.environ):
+        return _explore(paths, options.filter, limits)
     if not paths:
         raise Misuse("name a file: without a terminal there is no way to choose one")
     if len(paths) > 1 and (options.as_json or options.get is not None or options.export is not None):
         raise Misuse(f"this takes one PATH, and here are {len(paths)}")
-    return max([_report(path, options, _Output(sys.stdout)) for path in paths])
+    if options.scan and not options.as_json:
+        return max([_scan(path, limits, _Output(sys.stdout)) for path in paths])
+    return max([_report(path, options, limits, _Output(sys.stdout)) for path in paths])
 
 
 def _check(options: argparse.Namespace) -> None:
@@ -159,6 +178,10 @@ def _check(options: argparse.Namespace) -> None:
         raise Misuse("--print goes with neither --json, --get nor --export")
     if options.export is not None and options.as_json:
         raise Misuse("--export writes JSON where DEST ends in .json, and goes without --json")
+    if options.scan and (options.as_tree or options.get is not None or options.export is not None):
+        raise Misuse("--scan goes alone or with --json")
+    if options.verify and (options.get is not None or options.export is not None or options.scan):
+        raise Misuse("--verify goes alone or with --print and --json")
     if options.stats and (options.get is not None or options.export is not None):
         raise Misuse("--stats goes with --print and --json")
     if options.force and options.export is None:
@@ -172,35 +195,77 @@ def _is_terminal(environment: Mapping[str, str]) -> bool:
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
 
 
-def _explore(paths: Sequence[str], query: str) -> int:
+def _limits(given: Sequence[str]) -> Limits:
+    """The limits with those changed that were given as `NAME=VALUE`."""
+    from inspector.limits import Limits
+
+    changed: dict[str, int] = {}
+    for text in given:
+        name, _, value = text.partition("=")
+        number = re.fullmatch(r"([0-9]{1,18})([KMGT]?)", value, re.ASCII)
+        if name not in NAMES or number is None:
+            raise Misuse(f"--limit {text} is no limit: write NAME=VALUE, such as memo=20M, of {', '.join(NAMES)}")
+        changed[name] = int(number[1]) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[number[2]]
+    return Limits(**changed)
+
+
+def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
     if query:
         _query(query)
     from tui.app import TorchTUI
 
-    app = TorchTUI(*paths, query=query)
+    app = TorchTUI(*paths, query=query, limits=limits)
     app.run()
     return app.return_code or 0
 
 
-def _report(path: str, options: argparse.Namespace, output: _Output) -> int:
+def _scan(path: str, limits: Limits, output: _Output) -> int:
+    """Writes what really loading one file would call."""
+    from inspector.loading import scan
+    from tui.reports.calls import write_scan
+
+    try:
+        status = write_scan(path, scan(path, limits), output.write)
+    except InspectorError as error:
+        return _refused(path, error, output)
+    output.flush()
+    return status
+
+
+def _refused(path: str, error: InspectorError, output: _Output) -> int:
+    output.flush()
+    text, shown = str(error), visible(path)
+    _say(text if shown in text else f"{shown}: {text}")
+    return 2
+
+
+def _report(path: str, options: argparse.Namespace, limits: Limits, output: _Output) -> int:
     """Writes the report that was asked for of one file; what is wrong with it is said under its path."""
     import inspector
 
     query = _query(options.filter)
     status = 0
     try:
-        with inspector.open(path) as checkpoint:
+        with inspector.open(path, limits) as checkpoint:
             # What was just made stays until the end: the garbage collector need not look at it again and again.
             gc.freeze()
+            if options.verify:
+                from tui.reports.checksums import write_verified
+
+                alone = not (options.as_tree or options.as_json or options.stats)
+                status = write_verified(checkpoint, output.write if alone else None)
+                if alone:
+                    output.flush()
+                    return status
+            if options.scan:
+                scan = checkpoint.scan()
+                status = 0 if scan.complete and not scan.findings else 1
             if options.stats or query.needs_statistics:
-                status = _count_and_write(checkpoint, options, output.write)
+                status = _count_and_write(checkpoint, options, output.write) or status
             else:
                 _write(checkpoint, options, query, output.write)
     except InspectorError as error:
-        output.flush()
-        text, shown = str(error), visible(path)
-        _say(text if shown in text else f"{shown}: {text}")
-        return 2
+        return _refused(path, error, output)
     output.flush()
     return status
 

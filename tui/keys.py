@@ -90,6 +90,7 @@ WINDOW = Table(
         Key("window.previous_pane", "shift+tab", "next_pane(-1)", "previous pane"),
         Key("window.maximise", "z", "maximise", "the pane alone, and back", "zoom"),
         Key("window.metadata", "i", "metadata", "what the file says about itself", "metadata"),
+        Key("window.calls", "x", "calls", "what really loading the file would call, without loading it"),
         Key("window.open", "o", "open_file", "open another file"),
         Key("window.leave", "escape", "leave", "close the prompt; drop the filter; back to the tree"),
         Key("window.help", "?", "app.help", "this page, and back", "help"),

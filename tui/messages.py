@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inspector import Checkpoint
+    from inspector.loading import Scan
     from inspector.nodes import Node
     from tui.clipboard import Outcome
     from tui.files import ModelFile
@@ -42,6 +43,13 @@ class Progress(Answer):
     def can_replace(self, message: Message) -> bool:
         """A later one makes an earlier one of the same request needless."""
         return isinstance(message, Progress) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Scanned(Answer):
+    """What really loading the file would call."""
+
+    scan: Scan
 
 
 @dataclass(eq=False)

@@ -163,6 +163,11 @@ def is_subclass(type: str, class_name: str) -> bool:
     return any(_is_named(path, class_name) for path in lineage(type))
 
 
+def is_class(path: str) -> bool:
+    """Whether it is the path of a class of `torch.nn`, to the letter."""
+    return path in _hierarchy()[0]
+
+
 def lineage(type: str) -> tuple[str, ...]:
     """The paths of a class and of the classes of `torch.nn` that it is derived from, in Python's order of lookup."""
     return _lineage(type) if len(type) <= LONGEST else (type,)

@@ -39,7 +39,14 @@ MARK = b"checkpoint.metadata\x94"
 VALUES = 10_000
 """How many entries that are no tensors are read: each is an archive of its own."""
 
-Path_ = tuple[Any, ...]
+CLASSES = frozenset({
+    "torch.distributed.checkpoint.filesystem._StorageInfo", "pathlib.PosixPath", "pathlib.WindowsPath", "torch.Size",
+    *(f"torch.distributed.checkpoint.metadata.{name}" for name in (
+        "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
+        "MetadataIndex", "StorageMeta", "_MEM_FORMAT_ENCODING",
+    )),
+})  # fmt: skip
+"""Classes that only describe a checkpoint."""
 
 
 def recognises(found: Found) -> bool:
@@ -74,7 +81,7 @@ def read(found: Found, opening: Opening) -> Contents:
     if source.size > opening.limits.pickle:
         raise opening.limits.reached("pickle", f"the checkpoint's metadata takes {source.size} bytes")
     pickled = run(source.read(0, source.size), builders=BUILDERS, limits=opening.limits, tick=opening.tick(source.size))
-    contents.calls = [Call(instance, METADATA) for instance in pickled.calls if not _plain(instance)]
+    contents.calls = [Call(instance, METADATA) for instance in pickled.calls if instance.type not in CLASSES]
     if pickled.broken is not None:
         contents.problems.append(f"{METADATA}: {pickled.broken}; what stands before that is shown")
     if type(pickled.value) is not Instance:
@@ -90,10 +97,20 @@ def read(found: Found, opening: Opening) -> Contents:
     return contents
 
 
-def _plain(instance: Instance) -> bool:
-    """Whether a call of the metadata only makes one of the classes that describe a checkpoint."""
-    known = ("torch.distributed.checkpoint.", "torch.serialization._get_layout", "pathlib.", "torch.Size")
-    return instance.type.startswith(known)
+def archives(folder: Path, opening: Opening) -> dict[str, list[tuple[int, int]]]:
+    """Where archives lie in the files of a checkpoint: first byte and length of each, by the file's name."""
+    found: dict[str, list[tuple[int, int]]] = {}
+    source = LocalFile(str(folder / METADATA))
+    try:
+        contents = Contents(Tensor("float32", (), (), None), NAME)
+        pickled = run(source.read(0, min(source.size, opening.limits.pickle)), builders=BUILDERS, limits=opening.limits)
+    finally:
+        source.close()
+    if type(pickled.value) is Instance:
+        chunks = _Reader(folder, opening, contents).chunks(pickled.value.attributes().get("storage_data"))
+        for path, offset, length in {_place(info) for stored in chunks.values() for _, info in stored}:
+            found.setdefault(path, []).append((offset, length))
+    return {path: sorted(places) for path, places in found.items()}
 
 
 class _Reader:
@@ -118,7 +135,7 @@ class _Reader:
         entries, places = metadata.get("state_dict_metadata"), metadata.get("planner_data")
         if type(entries) is not Dict:
             raise DamagedFile("the checkpoint's metadata lists no entries")
-        chunks = self._chunks(metadata.get("storage_data"))
+        chunks = self.chunks(metadata.get("storage_data"))
         paths = dict(last_entries(places)) if type(places) is Dict else {}
         root: Any = Dict()
         values = 0
@@ -137,7 +154,7 @@ class _Reader:
             _put(root, paths.get(name), name, entry)
         return root
 
-    def _chunks(self, storage_data: Any) -> dict[str, list[tuple[Any, dict[str, Any]]]]:
+    def chunks(self, storage_data: Any) -> dict[str, list[tuple[Any, dict[str, Any]]]]:
         """By name: the offset of each chunk, and where it lies."""
         found: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
         for index, info in last_entries(storage_data) if type(storage_data) is Dict else ():

@@ -46,11 +46,11 @@ def recognises(found: Found) -> bool:
 
 def read(found: Found, opening: Opening) -> Contents:
     """The model of the folder. Raises `DamagedFile` where no rank's files can be read."""
-    folder = _step_folder(Path(found.path), found.names)
+    folder = step_folder(Path(found.path), found.names)
     return _Reader(folder, opening).read()
 
 
-def _step_folder(folder: Path, names: frozenset[str]) -> Path:
+def step_folder(folder: Path, names: frozenset[str]) -> Path:
     """The folder of the files: the one that `latest` names, if that is one of this folder."""
     if any(MODEL.fullmatch(name) for name in names):
         return folder

@@ -51,7 +51,7 @@ def read(found: Found, opening: Opening) -> Contents:
     if found.source is None:
         raise DamagedFile("there is no tar")
     parts = members(found.source)
-    reader = _Reader(opening)
+    reader = Reader(opening)
     for name, step in (("storages", reader.storages), ("tensors", reader.tensors)):
         part = parts.get(name, Bytes(b""))
         try:
@@ -100,7 +100,7 @@ def _number(field: bytes) -> int:
     return int(digits, 8) if re.fullmatch(b"[0-7]+", digits) else 0
 
 
-class _Reader:
+class Reader:
     """Collects storages and tensors by the ids that the pickle names them by."""
 
     def __init__(self, opening: Opening) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from inspector import Checkpoint, describe
 from inspector.nodes import Module, Tensor, Value
 from inspector.query import Query
-from inspector.values import LONGEST, json_value, text
+from inspector.values import json_value
 from tui.reports.listing import Listing, is_tensor
 
 if TYPE_CHECKING:
@@ -125,13 +125,16 @@ def _values(listing: Listing) -> Iterator[Entry]:
 
 
 def _calls(checkpoint: Checkpoint) -> Iterator[Entry]:
-    """What a real load of the file would call outside plain data."""
-    for call in checkpoint.calls:
+    """What a real load of the file would call or import outside plain data: what `--scan` says."""
+    for finding in checkpoint.scan().findings:
         yield {
-            "callable": text(call.instance.callable, LONGEST),
-            "arguments": text(call.instance.arguments, LONGEST),
-            "member": call.member,
-            "offset": call.instance.offset,
+            "callable": finding.callable,
+            "arguments": finding.arguments,
+            "member": finding.member,
+            "offset": finding.offset,
+            "opcode": finding.opcode,
+            "name": finding.place,
+            "note": finding.note,
         }
 
 

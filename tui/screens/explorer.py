@@ -14,13 +14,13 @@ from tui.index import survey
 from tui.lines import safe
 from tui.reader import Job
 from tui.screens.finding import Finding
-from tui.screens.pages import PageScreen, metadata_lines
+from tui.screens.pages import PageScreen, call_lines, metadata_lines
 from tui.screens.taking import Taking
 from tui.widgets.axis_bar import AxisBar
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.value_grid import ValueGrid
 
-SLOTS = ("open", "survey", "search", "filter", "names", "take", "write", "block")
+SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block")
 """What the reader is asked for on this screen."""
 
 HELD = 0.15
@@ -51,7 +51,7 @@ class ExplorerScreen(Finding, Taking):
         def work(job: Job) -> messages.Opened:
             import inspector
 
-            checkpoint = inspector.open(path, progress=job.progress)
+            checkpoint = inspector.open(path, self.program.limits, job.progress)
             # What was just made lives as long as the file is open: the garbage collector need not look at it again.
             gc.freeze()
             return messages.Opened(job, checkpoint)
@@ -208,6 +208,20 @@ class ExplorerScreen(Finding, Taking):
         if self.checkpoint is not None:
             checkpoint = self.checkpoint
             page = PageScreen(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
+            self.app.push_screen(page)
+
+    def action_calls(self) -> None:
+        """What really loading the file would call: all of its pickles are looked at for it."""
+        if self.checkpoint is not None:
+            checkpoint = self.checkpoint
+            self.bottom.say("looking at every pickle …", "dim")
+            self.reader.ask("calls", lambda job: messages.Scanned(job, checkpoint.scan(job.progress)), self.post_message)
+
+    def on_scanned(self, event: messages.Scanned) -> None:
+        """Show what was found on a page."""
+        if not event.stale:
+            self.bottom.say("")
+            page = PageScreen(safe(self.path), lambda width: call_lines(event.scan, width), self.changed_keys)
             self.app.push_screen(page)
 
     def action_open_file(self) -> None:

@@ -8,10 +8,12 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from inspector import Checkpoint
+from inspector.loading import Scan
 from inspector.pickles.objects import text
 from tui import keys
 from tui.figures import plural, short_size
 from tui.lines import Line, safe, wrap
+from tui.reports.calls import scan_lines
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.one_line import OneLine
 from tui.widgets.text_pane import Make, TextPane
@@ -27,7 +29,7 @@ MOST_CALLS = 1000
 
 CLOSING = keys.Table(
     "Leave the page",
-    (keys.Key("page.close", "escape,?,i", "close", "back to where you were", "back"),),
+    (keys.Key("page.close", "escape,?,i,x", "close", "back to where you were", "back"),),
 )
 
 
@@ -96,6 +98,14 @@ def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
     lines += [[], *_heading("Problems", len(checkpoint.problems), "problem")]
     for problem in checkpoint.problems:
         lines += wrap([(safe(problem, 1000), "error")], width)
+    return lines
+
+
+def call_lines(scan: Scan, width: int) -> list[Line]:
+    """What really loading a file would call, and where in it that stands."""
+    lines: list[Line] = [[]]
+    for line in scan_lines(scan):
+        lines += wrap(line, width, 4)
     return lines
 
 
