@@ -1,0 +1,51 @@
+"""The suites by name: what their figure is, and their cases in a quick and a full form."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tests.hostile import attacks, canaries, damage, mutants
+from tests.hostile.runner import MEMORY, SECONDS, Case
+
+
+@dataclass(frozen=True)
+class Suite:
+    """`cases(full)` are the cases; each may take so many seconds, and bytes of memory."""
+
+    figure: str
+    cases: Callable[[bool], Iterator[Case]]
+    seconds: float = SECONDS
+    memory: int = MEMORY
+
+
+def canary_cases(full: bool) -> Iterator[Case]:
+    """Every shape in every container; in the quick form each shape and each container a few times."""
+    folder = Path(tempfile.mkdtemp(prefix="canaries-"))
+    for row, container in enumerate(canaries.CONTAINERS):
+        for column, shape in enumerate(canaries.SHAPES):
+            if full or (row + column) % 10 == 0:
+                yield f"{shape} in {container}", partial(look_at_canary, shape, container, folder)
+
+
+def look_at_canary(shape: str, container: str, folder: Path) -> str:
+    """Nothing happens, and a scan names the call."""
+    from tests.hostile.watching import watched
+
+    seen, told = watched(str(canaries.write(shape, container, folder)))
+    assert not seen, seen
+    assert canaries.SHAPES[shape][1] in told, told
+    return ""
+
+
+SUITES: dict[str, Suite] = {
+    "canaries": Suite("0 events, every call named by --scan", canary_cases),
+    "mutants": Suite("no exception but InspectorError, no hang, no signal, 256 MB", lambda full: mutants.cases(20_000 if full else 120), memory=256 << 20),
+    "cuts": Suite("all end clean, every tensor before the cut reads right", lambda full: damage.cut_cases(1 if full else 37), seconds=60),
+    "checksums": Suite("every wrong byte told, the tensor named", lambda full: damage.checksum_cases(500 if full else 25), seconds=60),
+    "attacks": Suite("2 s and 256 MB", lambda full: attacks.cases(), attacks.SECONDS, attacks.MEMORY),
+    "lies": Suite("shown with the problem, nothing allocated by claim", lambda full: damage.lie_cases(), memory=256 << 20),
+}  # fmt: skip
