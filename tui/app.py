@@ -15,13 +15,14 @@ from textual.screen import Screen
 
 from inspector.limits import DEFAULT, Limits
 from tui import keys
+from tui.changed_cells import ChangedCells
 from tui.ordered_keys import OrderedKeys
 from tui.reader import Reader
 from tui.screens.explorer import ExplorerScreen
 from tui.theme import THEMES, suiting_theme
 
 
-class TorchTUI(OrderedKeys):
+class TorchTUI(OrderedKeys, ChangedCells):
     """Explores the one of `paths`; of several, one is to be chosen, and without any a model file below this folder.
 
     `query` is the filter that is set from the start.

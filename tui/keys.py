@@ -102,6 +102,7 @@ PROGRAM = Table(
     (
         Key("program.quit", "q,ctrl+c", "quit", "quit", "quit"),
         Key("program.suspend", "ctrl+z", "suspend_process", "suspend; fg brings it back"),
+        Key("program.redraw", "ctrl+l", "redraw", "draw the screen again, where something else wrote over it"),
         Key("program.palette", "ctrl+p", "command_palette", "everything by name, and the colour themes"),
     ),
 )

@@ -1,0 +1,234 @@
+"""Sends the terminal only the cells that look different from what it shows, over SSH a tenth of what Textual would.
+
+Textual (8.2) paints whole widgets, after another layout the whole screen, and names both colours with every change of
+style. Here what it is about to write is compared, cell by cell, with what was written before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.color import ColorSystem
+from rich.style import Style
+from textual import events
+from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
+from textual.app import App
+from textual.strip import Strip
+
+from tui.lines import cells
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+    from textual.screen import Screen
+
+Cell = tuple[str, int]
+"""What stands in a cell, and the number of its style; the empty text where something wide begins further left."""
+
+Sgr = tuple[str, str, str]
+"""What selects a style: attributes, foreground, background; empty where it has none."""
+
+PLAIN: Sgr = ("", "", "")
+
+NEAR = 4
+"""Unchanged cells that are written again, because going past them takes as many bytes."""
+
+_SINGLE = re.compile("[ -~\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u2190-\u22ff\u2500-\u25e6]*")
+"""Characters of which every terminal knows that each takes one cell; what holds others is written as a whole or not."""
+
+
+class ChangedCells(App[None]):
+    """An app that knows what the terminal shows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown = Shown()
+
+    def on_mount(self) -> None:
+        """Hear of it when the terminal was lent to somebody else."""
+        self.app_resume_signal.subscribe(self, lambda _: self.action_redraw(), immediate=True)
+
+    def action_redraw(self) -> None:
+        """Draw everything again: something else may have written to the terminal."""
+        self._shown.forget()
+        self.screen.refresh()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """What a terminal shows of another size, nobody knows."""
+        self.action_redraw()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        written: Any = renderable
+        if isinstance(renderable, LayoutUpdate | ChopsUpdate):
+            written = _Changes(self._shown, renderable)
+        super()._display(screen, written)
+
+
+class _Changes(CompositorUpdate):
+    """An update that is reduced to what changes when it is written."""
+
+    def __init__(self, shown: Shown, update: LayoutUpdate | ChopsUpdate) -> None:
+        self.shown = shown
+        self.update = update
+
+    def render_segments(self, console: Console) -> str:
+        """The bytes for the terminal."""
+        pieces = list(_pieces(self.update))
+        self.shown.fit(*_size(self.update))
+        # Textual shows colours also where rich has been told of none; then they are grey.
+        return self.shown.write(pieces, console._color_system or ColorSystem.TRUECOLOR)
+
+
+Piece = tuple[int, int, Iterable[Strip]]
+"""Column, row, and the strips that are to stand there."""
+
+
+def _size(update: LayoutUpdate | ChopsUpdate) -> tuple[int, int]:
+    """Columns and rows of the screen that an update is for."""
+    if isinstance(update, LayoutUpdate):
+        return update.region.size
+    return update.chop_ends[0][-1], len(update.chops)
+
+
+def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[Piece]:
+    """What an update writes, as its `render_segments` has it."""
+    if isinstance(update, LayoutUpdate):
+        for y, strips in enumerate(update.strips, update.region.y):
+            yield update.region.x, y, strips
+        return
+    for y, first, last in update.spans:
+        for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
+            if strip is not None and x <= last and end > first:
+                whole = first <= x < last and end <= last
+                yield x, y, [strip if whole else strip.crop(0, min(end, last) - x)]
+
+
+class Shown:
+    """What the terminal shows, as far as that is known: rows of cells."""
+
+    def __init__(self) -> None:
+        self._rows: list[list[Cell]] = []
+        self._width = 0
+        self._numbers: dict[Style | None, tuple[int, int]] = {}
+        self._styles: list[Sgr] = []
+
+    def forget(self) -> None:
+        """Take nothing for shown."""
+        self._rows = [[("", -1)] * self._width for _ in self._rows]
+
+    def fit(self, width: int, height: int) -> None:
+        """Begin anew if the screen has another size."""
+        if (self._width, len(self._rows)) != (width, height):
+            self._width = width
+            self._rows = [[("", -1)] * width for _ in range(height)]
+
+    def write(self, pieces: Iterable[Piece], colours: ColorSystem) -> str:
+        """What makes the terminal show these pieces too, and leaves it in its plain style."""
+        writer = _Writer(self._styles)
+        for x, y, strips in pieces:
+            new = [cell for strip in strips for cell in self._cells(strip, colours)][: self._width - x]
+            row = self._rows[y]
+            old = row[x : x + len(new)]
+            if new != old:
+                row[x : x + len(new)] = new
+                for start, end in _runs(old, new):
+                    writer.write(x + start, y, new[start:end])
+        return writer.done()
+
+    def _cells(self, strip: Strip, colours: ColorSystem) -> Iterator[Cell]:
+        for text, style, _ in strip:
+            number, blank = self._numbered(style, colours)
+            if _SINGLE.fullmatch(text):
+                yield from [(character, blank if character == " " else number) for character in text]
+            elif text:
+                yield text, number
+                yield from [("", number)] * (cells(text) - 1)
+
+    def _numbered(self, style: Style | None, colours: ColorSystem) -> tuple[int, int]:
+        """The numbers of a style: for what can be seen, and for blanks, which have no foreground."""
+        known = self._numbers.get(style)
+        if known is None:
+            attributes, foreground, _ = sgr = _sgr(style, colours)
+            self._styles.append(sgr)
+            number = blank = len(self._styles) - 1
+            if foreground and not attributes:
+                blank, _ = self._numbered(Style(bgcolor=style.bgcolor if style is not None else None), colours)
+            known = self._numbers[style] = number, blank
+        return known
+
+
+def _runs(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[int, int]]:
+    """Where the two differ: first cell and the one behind the last. Nothing wide is cut."""
+    changed = [place for place, (before, now) in enumerate(zip(old, new, strict=True)) if before != now]
+    end = 0
+    for number, place in enumerate(changed):
+        if place < end:
+            continue
+        start = place
+        while start > end and not new[start][0]:
+            start -= 1
+        end = place + 1
+        for further in changed[number + 1 :]:
+            if further - end > NEAR:
+                break
+            end = further + 1
+        while end < len(new) and not new[end][0]:
+            end += 1
+        yield start, end
+
+
+class _Writer:
+    """Writes runs of cells: where each begins, and of each style what is different from the one before."""
+
+    def __init__(self, styles: Sequence[Sgr]) -> None:
+        self._styles = styles
+        self._written: list[str] = []
+        self._sgr = PLAIN
+        self._at: tuple[int, int] | None = None
+
+    def write(self, x: int, y: int, run: Sequence[Cell]) -> None:
+        """Write a run at a column and row."""
+        if self._at != (x, y):
+            same_row = self._at is not None and self._at[1] == y
+            self._written.append(f"\x1b[{x + 1}G" if same_row else f"\x1b[{y + 1};{x + 1}H")
+        for text, number in run:
+            if text:
+                attributes, foreground, background = self._styles[number]
+                # Nobody sees the foreground of a blank: what stands before and behind it mostly has the same.
+                unseen = text == " " and not attributes
+                self._select((attributes, self._sgr[1] if unseen else foreground, background))
+                self._written.append(text)
+        # How wide a terminal draws what is not surely single is its own affair.
+        self._at = (x + len(run), y) if all(len(text) == 1 and _SINGLE.match(text) for text, _ in run) else None
+
+    def done(self) -> str:
+        """All that was written."""
+        self._select(PLAIN)
+        return "".join(self._written)
+
+    def _select(self, sgr: Sgr) -> None:
+        if sgr == self._sgr:
+            return
+        attributes, foreground, background = sgr
+        codes: list[str] = []
+        if attributes != self._sgr[0] or sgr == PLAIN:
+            codes = [code for code in ("0", *sgr) if code]
+        else:
+            if foreground != self._sgr[1]:
+                codes.append(foreground or "39")
+            if background != self._sgr[2]:
+                codes.append(background or "49")
+        self._sgr = sgr
+        self._written.append(f"\x1b[{';'.join(codes)}m")
+
+
+def _sgr(style: Style | None, colours: ColorSystem) -> Sgr:
+    if style is None:
+        return PLAIN
+    attributes = style.without_color.render("x", color_system=colours).partition("x")[0].removeprefix("\x1b[").rstrip("m")
+    foreground, background = (
+        ";".join(colour.downgrade(colours).get_ansi_codes(ground)) if colour is not None else ""
+        for ground, colour in ((True, style.color), (False, style.bgcolor))
+    )
+    return attributes, foreground, background
