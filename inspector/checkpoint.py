@@ -30,7 +30,8 @@ class Checkpoint:
 
     `root` is the tree; `format` says what kind of file it is; `nbytes` is the size of its files; `problems` are texts
     about damage; `metadata` is what the file says of itself; `calls` is what really loading it would call outside
-    plain data; `texts` are functions that read what the file carries to be read (source code), by name.
+    plain data; `texts` are functions that read what the file carries to be read (source code), by name;
+    `misnamed` is the ending of the file's name if it is one of other formats (`.safetensors` on what `torch.save` wrote).
     """
 
     def __init__(self, path: str, found: Found, contents: Contents) -> None:
@@ -45,6 +46,7 @@ class Checkpoint:
         self.metadata = contents.metadata
         self.calls: list[Call] = contents.calls
         self.texts = contents.texts
+        self.misnamed = contents.misnamed
 
     def tensors(self) -> Iterator[Tensor]:
         """Every tensor in the file's order, under each of its names."""

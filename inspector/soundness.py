@@ -24,8 +24,13 @@ def troubles(tensor: Tensor) -> list[str]:
 
 def survey(root: Node) -> list[str]:
     """What is wrong with the tensors from `root` down: a line for each kind of trouble, with the names of whom it hits."""
+    return told(troubled(root))
+
+
+def troubled(root: Node) -> dict[str, list[Tensor]]:
+    """The tensors from `root` down with which something is wrong, by what it is, in the file's order."""
     sound: set[Any] = set()
-    troubled: dict[str, list[Tensor]] = {}
+    found: dict[str, list[Tensor]] = {}
     for node in root.walk():
         if not isinstance(node, Tensor):
             continue
@@ -35,10 +40,10 @@ def survey(root: Node) -> list[str]:
         if described in sound and not problems and (storage is None or not storage.problem):
             continue
         for text in troubles(node):
-            troubled.setdefault(text, []).append(node)
+            found.setdefault(text, []).append(node)
         if not unsound(node):
             sound.add(described)
-    return told(troubled)
+    return found
 
 
 def told(troubled: Mapping[str, Sequence[Tensor]]) -> list[str]:

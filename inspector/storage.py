@@ -61,6 +61,11 @@ class Storage:
         self.first: Tensor | None = None
         self.problem = ""
 
+    @property
+    def file(self) -> str:
+        """The path of the file in which the bytes lie as they are; empty where they do not, or nobody knows."""
+        return getattr(getattr(self.home, "source", None), "path", "")
+
     def read(self, offset: int, length: int) -> bytes:
         """`length` bytes from byte `offset`. Raises `DamagedFile` if they are not all there."""
         if offset < 0 or offset + length > self.nbytes:

@@ -8,7 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
-from rich.text import Text
 from textual.app import SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
@@ -40,10 +39,9 @@ class TorchTUI(OrderedKeys, ChangedCells):
         self.animation_level = "none"
         self.reader = Reader()
         self.error = ""
-        self.first_filter = query
         self.paths = paths if len(paths) > 1 else ()
         self.changed_keys = keys.read_keys(os.environ)
-        self.explorer = ExplorerScreen(self.reader, paths[0] if len(paths) == 1 else "", self.changed_keys)
+        self.explorer = ExplorerScreen(self.reader, paths[0] if len(paths) == 1 else "", self.changed_keys, query)
         self.set_keymap(self.changed_keys)
         for theme in THEMES:
             self.register_theme(theme)
@@ -79,21 +77,21 @@ class TorchTUI(OrderedKeys, ChangedCells):
             self._driver.write(text)
 
     async def action_quit(self) -> None:
-        """End at once; nobody waits for a thread. Where no file could be opened, the last error is the end's message."""
+        """End at once; nobody waits for a thread. Where no file could be opened, `error` says why."""
         self.reader.close()
-        self.exit(return_code=2 if self.error else 0, message=Text(self.error) if self.error else None)
+        self.exit(return_code=2 if self.error else 0)
 
     def action_help(self) -> None:
         """All keys."""
-        from tui.screens.pages import PageScreen, help_lines
+        from tui.screens.pages import help_lines, text_page
 
         keys_now = self.changed_keys
-        self.push_screen(PageScreen("torchtui: the keys", lambda width: help_lines(keys_now, width), keys_now))
+        self.push_screen(text_page("torchtui: the keys", lambda width: help_lines(keys_now, width), keys_now))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what keys do on this screen, and the themes."""
         yield SystemCommand("Theme", "change the colours", self.action_change_theme)
-        for table in (keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM):
+        for table in (keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM):
             for key in table.keys:
                 if key.hint:
                     yield SystemCommand(key.hint.capitalize(), key.text, partial(screen.run_action, key.action))

@@ -216,6 +216,8 @@ def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
 
     app = TorchTUI(*paths, query=query, limits=limits)
     app.run()
+    if app.error:
+        _say(app.error)
     return app.return_code or 0
 
 

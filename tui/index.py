@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any
 
+from inspector import soundness
 from inspector.errors import visible
 from inspector.naming import is_optimizer, likely_kind
 from inspector.nodes import Module, Node, Tensor
 from inspector.query import Query
+from inspector.storage import Storage
 
 LONGEST = 400
 """Characters of a label, and of the names above it in a tree of very many levels, that can be searched."""
@@ -31,13 +33,19 @@ class Survey:
 
     `dtypes` is how many tensors there are of each; `optimizers` are the states of optimizers, whose tensors are no
     parameters; `together` has, for each tensor that is not alone in its storage, all that lie there; `tied` are those
-    that another one covers exactly: one tensor under several names.
+    that another one covers exactly: one tensor under several names. `troubled` are the tensors with which something is
+    wrong, by what it is; `damaged` are those, and the modules that they lie in. The storages hold `stored` bytes, of
+    which `unused` belong to no tensor.
     """
 
     dtypes: dict[str, int] = field(default_factory=dict)
     optimizers: frozenset[Node] = frozenset()
     together: dict[Tensor, list[Tensor]] = field(default_factory=dict)
     tied: frozenset[Tensor] = frozenset()
+    troubled: dict[str, list[Tensor]] = field(default_factory=dict)
+    damaged: frozenset[Node] = frozenset()
+    stored: int = 0
+    unused: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,13 @@ def survey(root: Node, progress: Progress) -> Survey:
     dtypes: dict[str, int] = {}
     optimizers: list[Node] = []
     groups: dict[Tensor, list[Tensor]] = {}
+    held: dict[Storage, int] = {}
     for number, node in enumerate(root.walk()):
         if number % EVERY == 0:
             progress(0)
         if isinstance(node, Tensor):
+            if node.storage is not None:
+                held[node.storage] = held.get(node.storage, 0) + node.nbytes
             if isinstance(node.parent, Tensor):
                 continue
             dtypes[node.dtype] = dtypes.get(node.dtype, 0) + 1
@@ -82,7 +93,24 @@ def survey(root: Node, progress: Progress) -> Survey:
         for tensor in group:
             places.setdefault(_place(tensor), []).append(tensor)
         tied += [tensor for place in places.values() if len(place) > 1 for tensor in place]
-    return Survey(dtypes, frozenset(optimizers), together, frozenset(tied))
+    troubled = soundness.troubled(root)
+    stored = sum(storage.nbytes for storage in held)
+    # What several tensors hold is counted for each: so nothing is said to be unused that is not.
+    unused = sum(max(storage.nbytes - used, 0) for storage, used in held.items())
+    damaged = _damaged(troubled)
+    return Survey(dtypes, frozenset(optimizers), together, frozenset(tied), troubled, damaged, stored, unused)
+
+
+def _damaged(troubled: Mapping[str, Sequence[Tensor]]) -> frozenset[Node]:
+    """The tensors with which something is wrong, and all modules above them."""
+    damaged: set[Node] = set()
+    for tensors in troubled.values():
+        for tensor in tensors:
+            node: Node | None = tensor
+            while node is not None and node not in damaged:
+                damaged.add(node)
+                node = node.above
+    return frozenset(damaged)
 
 
 class Index:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -83,15 +83,30 @@ TAKING = Table(
     ),
 )
 
+FOUND = Table(
+    "What only some files have",
+    (
+        Key("file.problems", "!", "problems", "what is wrong with the file, and where", "problems"),
+        Key("file.texts", "T", "texts", "the source code that it carries: this layer's, or all of it", "texts"),
+    ),
+)
+
+FILE = Table(
+    "The file as a whole",
+    (
+        Key("file.metadata", "i", "metadata", "what it says about itself", "metadata"),
+        Key("file.calls", "x", "calls", "what really loading it would call; nothing is run"),
+        Key("file.reload", "r", "reload", "read it again"),
+        Key("file.open", "o", "open_file", "open another one"),
+    ),
+)
+
 WINDOW = Table(
     "The window",
     (
         Key("window.next_pane", "tab", "next_pane(1)", "next pane", "pane"),
         Key("window.previous_pane", "shift+tab", "next_pane(-1)", "previous pane"),
         Key("window.maximise", "z", "maximise", "the pane alone, and back", "zoom"),
-        Key("window.metadata", "i", "metadata", "what the file says about itself", "metadata"),
-        Key("window.calls", "x", "calls", "what really loading the file would call, without loading it"),
-        Key("window.open", "o", "open_file", "open another file"),
         Key("window.leave", "escape", "leave", "close the prompt; drop the filter; back to the tree"),
         Key("window.help", "?", "app.help", "this page, and back", "help"),
     ),
@@ -174,18 +189,31 @@ READING = Table(
     ),
 )
 
-LISTING = Table(
-    "Choose a file",
+CLOSING = Table(
+    "Leave a page",
+    (Key("page.close", "escape,?,i,x,!", "close", "back to where you were", "back"),),
+)
+
+TEXTS = Table(
+    "Read a text that the file carries",
     (
-        Key("list.down", "j,down", "move(1)", "next file"),
-        Key("list.up", "k,up", "move(-1)", "previous file"),
+        Key("texts.copy", "y", "copy", "copy it", "copy"),
+        Key("texts.all", "T", "all", "all texts of the file", "all texts"),
+    ),
+)
+
+LISTING = Table(
+    "Choose from a list",
+    (
+        Key("list.down", "j,down", "move(1)", "next line"),
+        Key("list.up", "k,up", "move(-1)", "previous line"),
         Key("list.half_down", "ctrl+d", "page(0.5)", "half a page down"),
         Key("list.half_up", "ctrl+u", "page(-0.5)", "half a page up"),
         Key("list.page_down", "pagedown,ctrl+f", "page(1)", "a page down"),
         Key("list.page_up", "pageup,ctrl+b", "page(-1)", "a page up"),
-        Key("list.first", "g,home", "first", "first file"),
-        Key("list.last", "G,end", "last", "last file"),
-        Key("list.open", "enter,l,right", "open", "open the file", "open"),
+        Key("list.first", "g,home", "first", "first line"),
+        Key("list.last", "G,end", "last", "last line"),
+        Key("list.open", "enter,l,right", "open", "open it", "open"),
     ),
 )
 
@@ -199,7 +227,24 @@ CHOOSING = Table(
     ),
 )
 
-ALL = (MOVING, FOLDING, FINDING, VALUES, AXES, TAKING, TYPING, WINDOW, READING, LISTING, CHOOSING, PROGRAM)
+ALL = (
+    MOVING,
+    FOLDING,
+    FINDING,
+    VALUES,
+    AXES,
+    TAKING,
+    FILE,
+    FOUND,
+    TYPING,
+    WINDOW,
+    READING,
+    TEXTS,
+    LISTING,
+    CHOOSING,
+    CLOSING,
+    PROGRAM,
+)
 """All tables, in the order of the help page."""
 
 SHOWN = {
@@ -233,7 +278,7 @@ def shown(keys: str) -> list[str]:
     return [SHOWN.get(key, key) for key in keys.split(",")]
 
 
-def hints(tables: Iterable[Table], changed: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Key and word of each row that has a hint; `changed` is a person's own key map."""
-    rows = (key for table in tables for key in table.keys if key.hint)
+def hints(tables: Iterable[Table], changed: Mapping[str, str], idle: Container[str] = ()) -> list[tuple[str, str]]:
+    """Key and word of each row that has a hint; `changed` is a person's own key map, `idle` keys have nothing to do."""
+    rows = (key for table in tables for key in table.keys if key.hint and key.id not in idle)
     return [(shown(changed.get(key.id, key.keys))[0], key.hint) for key in rows]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from inspector.loading import Scan
     from inspector.nodes import Node
     from tui.clipboard import Outcome
+    from tui.code import Code
     from tui.files import ModelFile
     from tui.index import Index, Selection, Survey
     from tui.reader import Job
@@ -78,21 +79,33 @@ class Broken(Answer):
 
 @dataclass(eq=False)
 class Opened(Answer):
-    """The file is open, and its tree is known."""
+    """The file is open, and its tree is known; where a filter was `wanted`, also what that leaves of it."""
 
     checkpoint: Checkpoint
+    wanted: str = ""
+    index: Index | None = None
+    selection: Selection | None = None
+
+
+@dataclass(eq=False)
+class FileChanged(Answer):
+    """What became of the file on the disk since it was opened, in words, and whether nothing is at its path any more."""
+
+    what: str
+    gone: bool
 
 
 @dataclass(eq=False)
 class BlockRead(Answer):
     """The values that the grid wanted, as `inspector.window.read` gave them, or why there are none.
 
-    `generation` is that of the grid's question.
+    `generation` is that of the grid's question; `changed` is whether there are none because the file is another one now.
     """
 
     generation: int
     array: np.ndarray[Any, Any] | None
     error: str = ""
+    changed: bool = False
 
 
 @dataclass(eq=False)
@@ -122,9 +135,16 @@ class Selected(Answer):
 class Copied(Answer):
     """A text of `node` went the way to the clipboard, with this outcome; `extension` is that of a file for the same."""
 
-    node: Node
+    node: Node | None
     extension: str
     outcome: Outcome
+
+
+@dataclass(eq=False)
+class TextRead(Answer):
+    """A text that the file carries is read."""
+
+    code: Code
 
 
 @dataclass(eq=False)

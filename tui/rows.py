@@ -19,6 +19,30 @@ LONELY = 2
 """Rows up to which the next level is shown however long it is."""
 
 
+class Counterparts:
+    """Where the nodes of a tree are in a newer one: under the same labels. Where there are several, the first."""
+
+    def __init__(self, old: Node, new: Node) -> None:
+        self._known: dict[Node, Node | None] = {old: new}
+        self._labels: dict[Node, dict[str, Node]] = {}
+
+    def of(self, node: Node) -> Node | None:
+        """What stands there for this node, if anything does."""
+        way: list[Node] = []
+        while node not in self._known and node.above is not None:
+            way.append(node)
+            node = node.above
+        there = self._known.get(node)
+        for step in reversed(way):
+            there = self._known[step] = None if there is None else self._below(there).get(step.label)
+        return there
+
+    def _below(self, node: Node) -> dict[str, Node]:
+        if node not in self._labels:
+            self._labels[node] = {child.label: child for child in reversed(node.below)}
+        return self._labels[node]
+
+
 class Rows:
     """The rows of a tree whose expanded nodes are known: `nodes` and their `depths`, from the top.
 
@@ -141,6 +165,17 @@ class Rows:
                 ]
             families = below
         self._splice(0, len(self.nodes))
+
+    def renewed(self, root: Node, node: Node) -> tuple[Rows, Node]:
+        """The rows of a newer tree, expanded at the same labels; and what stands there where `node` does here, or near."""
+        rows = Rows(root)
+        place = Counterparts(self.root, root)
+        rows.expanded = {found for found in map(place.of, self.expanded) if found is not None and found.below}
+        rows._splice(0, 1)
+        while (found := place.of(node)) is None:
+            assert node.above is not None
+            node = node.above
+        return rows, found
 
     def after(self, node: Node, step: int, wanted: type[Node]) -> Node | None:
         """The next node of a type in the file's order (`step` 1), or the previous one (-1), whether visible or not."""

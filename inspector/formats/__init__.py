@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol
 
 from inspector.errors import DamagedFile, NotAModel
@@ -57,6 +58,9 @@ FORMATS = (
 )
 """Every format, in the order in which they are asked: the first that recognises a file reads it."""
 
+OF_TORCH = frozenset({"bare_pickle", "cut_zip", "legacy", "pt2", "tar01", "torch_package", "torch_zip", "torchscript"})
+"""Formats whose files go by each other's names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -73,6 +77,7 @@ class Contents:
     `metadata` is what the file says of itself, `problems` are texts about damage, `sources` are further files that were
     opened and have to be closed. `texts` are what the file carries to be read (the source of a class, TorchScript code,
     a graph), by name; each is read when it is called. `ordered` is whether the parameters come in the order of the model.
+    `misnamed` is the ending of the file's name if it is one of other formats.
     """
 
     root: Node
@@ -83,6 +88,7 @@ class Contents:
     sources: list[Source] = field(default_factory=list)
     texts: dict[str, Callable[[], str]] = field(default_factory=dict)
     ordered: bool = True
+    misnamed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +142,15 @@ class Found:
             return None
 
 
+def misleading(path: str, row: Row) -> str:
+    """The ending of a file's name if files of another kind than `row` are named so, or the empty text."""
+    ending = PurePath(path).suffix.lower()
+    promised = {other.module for other in FORMATS if ending in other.files.split()}
+    if row.module in promised or (row.module in OF_TORCH and not promised.isdisjoint(OF_TORCH)):
+        return ""
+    return ending if promised else ""
+
+
 class Format(Protocol):
     """What a file of this folder offers."""
 
@@ -163,7 +178,9 @@ def read(found: Found, opening: Opening) -> Contents:
     """The tree of whatever lies there. Raises `NotAModel` where no format recognises it."""
     row = recognise(found)
     if row is not None:
-        return module(row).read(found, opening)
+        contents = module(row).read(found, opening)
+        contents.misnamed = misleading(found.path, row)
+        return contents
     from inspector.formats import others
 
     raise NotAModel(others.explain(found))

@@ -107,7 +107,7 @@ def archives(folder: Path, opening: Opening) -> dict[str, list[tuple[int, int]]]
     finally:
         source.close()
     if type(pickled.value) is Instance:
-        chunks = _Reader(folder, opening, contents).chunks(pickled.value.attributes().get("storage_data"))
+        chunks = _Reader(folder, opening, contents, None).chunks(pickled.value.attributes().get("storage_data"))
         for path, offset, length in {_place(info) for stored in chunks.values() for _, info in stored}:
             found.setdefault(path, []).append((offset, length))
     return {path: sorted(places) for path, places in found.items()}
@@ -186,7 +186,7 @@ class _Reader:
                 continue
             info = places.get(offsets)
             if info is not None and self.present(name, info):
-                pieces.append(Piece(offsets, sizes, self.opener(info)))
+                pieces.append(Piece(offsets, sizes, self.opener(info), _place(info)[0]))
         problems = lacking(shape, pieces)
         if problems and self.only is not None:
             problems = ("sharded: this file has only a part of it",)

@@ -28,12 +28,14 @@ class Piece:
     """A box of a larger tensor: its first index and size along each axis, and how to open the tensor that holds it.
 
     `open` may read the structure of a file; it raises `InspectorError` where the piece is missing. A tensor of
-    another shape but as many elements (a flattened shard) is taken in the order of its elements.
+    another shape but as many elements (a flattened shard) is taken in the order of its elements. `file` names the file
+    that it lies in.
     """
 
     offsets: tuple[int, ...]
     sizes: tuple[int, ...]
     open: Callable[[], Tensor]
+    file: str = ""
 
 
 def uncovered(shape: Sequence[int], pieces: Sequence[Piece]) -> int | None:

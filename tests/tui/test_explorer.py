@@ -152,6 +152,15 @@ async def test_the_cursor_stays_in_sight_however_it_moves(checkpoint: Path):
             assert top <= tree.cursor < top + tree.size.height, key
 
 
+async def test_the_last_row_of_a_long_tree_is_above_the_bottom_line(checkpoint: Path):
+    async with exploring(checkpoint, size=(120, 14)) as person:
+        await person.press("E", "G")
+        assert person.row == "half"
+        assert person.lines[-2].split()[1:3] == ["half", "bfloat16"]
+        await person.press("k")
+        assert person.lines[-2].split()[1:3] == ["half", "bfloat16"]
+
+
 async def test_enter_goes_into_the_values_and_escape_comes_back(tutorial: Path):
     async with exploring(tutorial / "model.pt") as person:
         await person.press("j", "j", "enter", "l")

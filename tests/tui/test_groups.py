@@ -107,7 +107,7 @@ async def test_a_state_names_its_parameter_and_the_parameter_its_state(trained: 
         await person.press(":", *"optimizer.state.0.exp_avg", "enter")
         await person.see("belongs to  model.0.weight")
         await person.press(":", *"model.0.weight", "enter")
-        await person.see("optimised")
+        await person.see("moments")
         assert "optimizer.state.0: step, exp_avg, exp_avg_sq" in person.screen
 
 

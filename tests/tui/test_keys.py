@@ -25,10 +25,12 @@ def test_no_table_gives_a_key_to_two_things():
 @pytest.mark.parametrize(
     "tables",
     [
-        (keys.MOVING, keys.FOLDING, keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM),
-        (keys.VALUES, keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM),
-        (keys.READING, keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM),
+        (keys.MOVING, keys.FOLDING, keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM),
+        (keys.VALUES, keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM),
+        (keys.READING, keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM),
         (keys.LISTING, keys.CHOOSING, keys.PROGRAM),
+        (keys.LISTING, keys.CLOSING, keys.PROGRAM),
+        (keys.READING, keys.TEXTS, keys.CLOSING, keys.PROGRAM),
     ],
 )
 def test_no_pane_hides_a_key_of_its_screen(tables: tuple[keys.Table, ...]):
@@ -39,7 +41,7 @@ def test_no_pane_hides_a_key_of_its_screen(tables: tuple[keys.Table, ...]):
 async def test_help_tells_every_key(tutorial: Path):
     async with exploring(tutorial / "model.pt", size=(120, 40)) as person:
         await person.press("question_mark")
-        page = person.app.screen.text_pane.text
+        page = person.app.screen.body.text
         for table in keys.ALL:
             assert table.title in page
             for key in table.keys:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import gc
+from contextlib import suppress
 from pathlib import PurePath
 from time import monotonic
 
 from textual.timer import Timer
 
+from inspector import Checkpoint
+from inspector.errors import ChangedFile, InspectorError
 from inspector.nodes import Tensor
+from inspector.query import Query, QueryError
 from tui import messages
-from tui.index import survey
+from tui.index import Index, Survey, survey
 from tui.lines import safe
 from tui.reader import Job
-from tui.screens.finding import Finding
-from tui.screens.pages import PageScreen, call_lines, metadata_lines
 from tui.screens.taking import Taking
+from tui.screens.telling import Telling
+from tui.screens.watching import Watching
 from tui.widgets.axis_bar import AxisBar
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.value_grid import ValueGrid
 
-SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block")
+SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch")
 """What the reader is asked for on this screen."""
 
 HELD = 0.15
@@ -30,7 +34,7 @@ REST = 0.08
 """Seconds after which the right side follows a cursor that was moved by a key that is held down."""
 
 
-class ExplorerScreen(Finding, Taking):
+class ExplorerScreen(Telling, Taking, Watching):
     """One file."""
 
     def on_mount(self) -> None:
@@ -38,15 +42,24 @@ class ExplorerScreen(Finding, Taking):
         self._moved_at = 0.0
         self._resting: Timer | None = None
         if self.path:
-            self.call_after_refresh(self.open, self.path)
+            self.call_after_refresh(self.open, self.path, self.filter)
 
-    def open(self, path: str) -> None:
-        """Explore a file, in place of the one before."""
+    def open(self, path: str, wanted: str = "") -> None:
+        """Explore a file, in place of the one before, with a filter if one is wanted."""
         self.reader.stop(*SLOTS)
         if self.checkpoint is not None:
             self.checkpoint.close()
         self.clear(path)
-        self.bottom.say(f"opening {safe(path)} …", "dim")
+        self.filter = wanted
+        self._read()
+
+    def action_reload(self) -> None:
+        """Read the file again, and come back to the same place in it."""
+        if self.path and self.prompt is None:
+            self._read()
+
+    def _read(self) -> None:
+        path, wanted = self.path, self.filter
 
         def work(job: Job) -> messages.Opened:
             import inspector
@@ -54,23 +67,48 @@ class ExplorerScreen(Finding, Taking):
             checkpoint = inspector.open(path, self.program.limits, job.progress)
             # What was just made lives as long as the file is open: the garbage collector need not look at it again.
             gc.freeze()
-            return messages.Opened(job, checkpoint)
+            opened = messages.Opened(job, checkpoint, wanted)
+            if wanted.strip():
+                opened.index = Index(checkpoint.root, job.progress)
+                with suppress(QueryError):
+                    opened.selection = opened.index.select(Query(wanted), job.progress)
+            return opened
 
+        self.bottom.say(f"opening {safe(path)} …", "dim")
         self.reader.ask("open", work, self.post_message)
 
     def on_opened(self, event: messages.Opened) -> None:
-        """Show the tree, then count what takes a walk over all of it."""
+        """Show the tree, as it was before if there was one, then count what takes a walk over all of it."""
         if event.stale:
             event.checkpoint.close()
             return
-        self.checkpoint = event.checkpoint
-        self.bottom.say("")
-        self.title_line.opened(event.checkpoint, {})
+        former, self.checkpoint = self.checkpoint, event.checkpoint
         root = event.checkpoint.root
-        self.module_tree.show(root, safe(PurePath(self.path).name))
-        if self.program.first_filter:
-            self._select(self.program.first_filter)
+        self.bottom.say("")
+        self.title_line.opened(event.checkpoint, self.survey.dtypes)
+        self.mark_pane()
+        if former is None:
+            self.module_tree.show(root, safe(PurePath(self.path).name))
+            self.take_over(event.index, event.selection)
+        else:
+            self._renew(former, event)
         self.reader.ask("survey", lambda job: messages.Surveyed(job, survey(root, job.progress)), self.post_message)
+
+    def _renew(self, former: Checkpoint, event: messages.Opened) -> None:
+        """Show what was read again, at the same place."""
+        self.reader.stop(*SLOTS)
+        former.close()
+        self.forget_changes()
+        self.survey = Survey()
+        self.module_tree.replace(event.checkpoint.root)
+        self.take_over(event.index, event.selection)
+        if event.wanted != self.filter:
+            self.select(self.filter)
+        if isinstance(self.module_tree.node, Tensor) and self.grid.tensor is not None:
+            self.grid.replace(self.module_tree.node)
+        self._follow()
+        if self.pane not in self.panes:
+            self.go_to_pane("tree")
 
     def on_surveyed(self, event: messages.Surveyed) -> None:
         """Show what all tensors together tell."""
@@ -78,11 +116,10 @@ class ExplorerScreen(Finding, Taking):
             return
         self.survey = event.survey
         self.title_line.opened(self.checkpoint, event.survey.dtypes)
-        if event.survey.together or event.survey.optimizers:
-            self.module_tree.look.tied = event.survey.tied
-            self.module_tree.look.optimizers = event.survey.optimizers
-            self.module_tree.redraw()
-            self._follow()
+        look = self.module_tree.look
+        look.tied, look.optimizers, look.damaged = event.survey.tied, event.survey.optimizers, event.survey.damaged
+        self.module_tree.redraw()
+        self._follow()
 
     def on_progress(self, event: messages.Progress) -> None:
         """Say how far it is."""
@@ -100,7 +137,9 @@ class ExplorerScreen(Finding, Taking):
 
         if event.stale:
             return
-        if event.job.slot == "open":
+        if isinstance(event.error, ChangedFile):
+            self.look_at_file()
+        if event.job.slot == "open" and self.checkpoint is None:
             self.program.choose(event.text)
         elif isinstance(event.error, AlreadyThere):
             self.ask_to_replace(event.text)
@@ -155,7 +194,7 @@ class ExplorerScreen(Finding, Taking):
         if tensor is not self.grid.tensor:
             self.grid.tensor = tensor
             self.lay_out()
-        self.details.describe(node, self.survey.together)
+        self.details.describe(node, self.checkpoint, self.survey)
 
     # Values
 
@@ -163,14 +202,14 @@ class ExplorerScreen(Finding, Taking):
         """Have the block read that the grid misses."""
 
         def work(job: Job) -> messages.BlockRead:
-            from inspector import InspectorError, window
+            from inspector import window
 
-            array, error = None, ""
             try:
                 array = window.read(event.tensor, event.selection, dequantize=event.dequantize)
             except InspectorError as problem:
-                error = safe(str(problem))
-            return messages.BlockRead(job, event.generation, array, error)
+                changed = isinstance(problem, ChangedFile)
+                return messages.BlockRead(job, event.generation, None, safe(str(problem)), changed)
+            return messages.BlockRead(job, event.generation, array)
 
         self.reader.ask("block", work, self.post_message)
 
@@ -178,6 +217,8 @@ class ExplorerScreen(Finding, Taking):
         """Show it."""
         if not event.stale:
             self.grid.show(event)
+            if event.changed:
+                self.look_at_file()
 
     def on_value_grid_page_changed(self, event: ValueGrid.PageChanged) -> None:
         """Say over the values which part of the tensor they are."""
@@ -202,27 +243,6 @@ class ExplorerScreen(Finding, Taking):
         self.go_to_pane("grid")
 
     # Other screens
-
-    def action_metadata(self) -> None:
-        """What the file says about itself."""
-        if self.checkpoint is not None:
-            checkpoint = self.checkpoint
-            page = PageScreen(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
-            self.app.push_screen(page)
-
-    def action_calls(self) -> None:
-        """What really loading the file would call: all of its pickles are looked at for it."""
-        if self.checkpoint is not None:
-            checkpoint = self.checkpoint
-            self.bottom.say("looking at every pickle …", "dim")
-            self.reader.ask("calls", lambda job: messages.Scanned(job, checkpoint.scan(job.progress)), self.post_message)
-
-    def on_scanned(self, event: messages.Scanned) -> None:
-        """Show what was found on a page."""
-        if not event.stale:
-            self.bottom.say("")
-            page = PageScreen(safe(self.path), lambda width: call_lines(event.scan, width), self.changed_keys)
-            self.app.push_screen(page)
 
     def action_open_file(self) -> None:
         """Choose another file."""

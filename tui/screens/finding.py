@@ -26,16 +26,20 @@ LONGEST_WAIT = 0.5
 class Finding(Workspace):
     """The part of the screen that finds nodes by their names."""
 
-    def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str], wanted: str = "") -> None:
         super().__init__(reader, path, changed_keys)
         self._answered = asyncio.Event()
         self._forget()
+        self.filter = wanted
 
     def _forget(self) -> None:
+        self.filter = ""
+        self._wanted = ""
+        self._forget_found()
+
+    def _forget_found(self) -> None:
         self.index: Index | None = None
         self.selection: Selection | None = None
-        self._filter = ""
-        self._wanted = ""
         self._found: Sequence[int] = ()
         self._origin: Node | None = None
 
@@ -43,6 +47,18 @@ class Finding(Workspace):
         """Forget the names of the file before."""
         self._forget()
         super().clear(path)
+
+    def take_over(self, index: Index | None, selection: Selection | None) -> None:
+        """Go on searching and filtering in a tree that was just opened; `selection` is what the filter leaves of it."""
+        self._forget_found()
+        self.index, self.selection = index, selection
+        self._head()
+        if index is not None and selection is not None:
+            here = self.module_tree.node
+            kept = here is not None and selection.kept[index.number(here)]
+            self.module_tree.restrict(selection.below, selection.totals, here if kept else selection.first)
+        if self._wanted:
+            self._search(self._wanted)
 
     # Keys
 
@@ -52,7 +68,7 @@ class Finding(Workspace):
 
     async def action_filter(self) -> None:
         """Show only what matches, as the person types."""
-        await self._ask_for("filter", "filter ", self._filter)
+        await self._ask_for("filter", "filter ", self.filter)
 
     async def action_goto(self) -> None:
         """Go to a name; among values, to an index."""
@@ -89,10 +105,10 @@ class Finding(Workspace):
                 if self._origin is not None:
                     self.module_tree.reveal(self._origin)
             elif purpose == "filter":
-                self._select("")
-        elif self._filter or self._wanted:
+                self.select("")
+        elif self.filter or self._wanted:
             self._search("")
-            self._select("")
+            self.select("")
         else:
             self.go_to_pane("tree")
 
@@ -103,7 +119,7 @@ class Finding(Workspace):
         if event.purpose == "search":
             self._search(event.text)
         elif event.purpose == "filter":
-            self._select(event.text)
+            self.select(event.text)
 
     async def submit(self, purpose: Purpose, text: str) -> str | None:
         """Go where the person typed; search and filter stay as they are."""
@@ -113,7 +129,7 @@ class Finding(Workspace):
             found = naming.find(self.root, text.strip()) if self.root is not None else None
             if found is None:
                 return "no such name"
-            self._go_to(found)
+            self.go_to(found)
         if purpose in ("search", "filter"):
             # Keys that were typed ahead are meant for what will have been found.
             with suppress(TimeoutError):
@@ -171,10 +187,10 @@ class Finding(Workspace):
 
     # Filter
 
-    def _select(self, text: str) -> None:
-        self._filter = text
-        self.tree_head.restriction = safe(text.strip())
-        self.tree_head.refresh()
+    def select(self, text: str) -> None:
+        """Filter by a text; the empty one shows everything again."""
+        self.filter = text
+        self._head()
         if not text.strip():
             self.reader.stop("filter")
             self._answered.set()
@@ -190,6 +206,11 @@ class Finding(Workspace):
 
         self._answered.clear()
         self.reader.ask("filter", work, self.post_message)
+
+    def _head(self) -> None:
+        """Say over the tree which filter there is."""
+        self.tree_head.restriction = safe(self.filter.strip())
+        self.tree_head.refresh()
 
     def on_selected(self, event: messages.Selected) -> None:
         """Show what the filter leaves."""
@@ -213,10 +234,10 @@ class Finding(Workspace):
     def _complete(self, text: str) -> str:
         return self.index.starting_with(text) if self.index is not None else ""
 
-    def _go_to(self, node: Node) -> None:
+    def go_to(self, node: Node) -> None:
         """Move the cursor to a node, dropping a filter that hides it."""
         if self.selection is not None and self.index is not None and not self.selection.kept[self.index.number(node)]:
-            self._select("")
+            self.select("")
         self.module_tree.reveal(node)
 
     def _tell(self, text: str, role: str = "dim") -> None:

@@ -1,8 +1,9 @@
-"""Whole-screen pages of text: help, and what a file says about itself."""
+"""Whole-screen pages: help, and what a file says about itself."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.screen import Screen
@@ -15,8 +16,12 @@ from tui.figures import plural, short_size
 from tui.lines import Line, safe, wrap
 from tui.reports.calls import scan_lines
 from tui.widgets.bottom_line import BottomLine
+from tui.widgets.line_view import LineView
 from tui.widgets.one_line import OneLine
 from tui.widgets.text_pane import Make, TextPane
+
+if TYPE_CHECKING:
+    from tui.app import TorchTUI
 
 KEYS_WIDTH = 22
 """Columns of the keys on the help page."""
@@ -24,51 +29,54 @@ KEYS_WIDTH = 22
 KEY_WIDTH = 18
 """Columns of the words at the left of the metadata page."""
 
-MOST_CALLS = 1000
-"""Calls that are listed."""
 
-CLOSING = keys.Table(
-    "Leave the page",
-    (keys.Key("page.close", "escape,?,i,x", "close", "back to where you were", "back"),),
-)
-
-
-class PageScreen(Screen[None]):
-    """A page of text under a title."""
+class PageScreen(Screen[Any]):
+    """A page under a title, that goes away again."""
 
     DEFAULT_CSS = """
     PageScreen {
         & > #title { background: $panel; }
-        & > TextPane { height: 1fr; padding: 0 1; }
+        & > LineView { height: 1fr; padding: 0 1; }
     }
     """
-    BINDINGS = keys.bindings(CLOSING)
+    BINDINGS = keys.bindings(keys.CLOSING)
 
-    def __init__(self, title: str, make: Make, changed_keys: Mapping[str, str]) -> None:
+    def __init__(self, title: str, body: LineView, changed_keys: Mapping[str, str]) -> None:
         super().__init__()
-        self.text_pane = TextPane()
+        self.body = body
+        self.bottom = BottomLine()
+        self.changed_keys = changed_keys
         self._heading = title
-        self._make = make
-        self._changed_keys = changed_keys
 
     def compose(self) -> ComposeResult:
-        """Title, text, keys."""
+        """Title, what the page shows, keys."""
         title = OneLine(id="title")
         title.show([(f" {self._heading}", "accent")])
         yield title
-        yield self.text_pane
-        bottom = BottomLine()
-        bottom.hint(keys.hints((keys.READING, CLOSING, keys.PROGRAM), self._changed_keys))
-        yield bottom
+        yield self.body
+        yield self.bottom
 
     def on_mount(self) -> None:
-        """Show the text."""
-        self.text_pane.show(self._make)
-        self.text_pane.focus()
+        """Give what the page shows the keys."""
+        tables = (*getattr(self.body, "TABLES", ()), *getattr(self, "TABLES", ()), keys.CLOSING, keys.PROGRAM)
+        self.bottom.hint(keys.hints(tables, self.changed_keys))
+        self.body.focus()
+
+    @property
+    def program(self) -> TorchTUI:
+        """The app, by its own type."""
+        return cast("TorchTUI", self.app)
 
     def action_close(self) -> None:
         """Back to the screen below."""
-        self.dismiss()
+        self.dismiss(None)
+
+
+def text_page(title: str, make: Make, changed_keys: Mapping[str, str]) -> PageScreen:
+    """A page of the lines that `make` gives for its width."""
+    pane = TextPane()
+    pane.show(make)
+    return PageScreen(title, pane, changed_keys)
 
 
 def help_lines(changed_keys: Mapping[str, str], width: int) -> list[Line]:
@@ -83,14 +91,16 @@ def help_lines(changed_keys: Mapping[str, str], width: int) -> list[Line]:
 
 
 def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
-    """What a file says about itself, what is wrong with it, and what really loading it would call."""
+    """What a file says about itself, what is wrong with it, what it carries, and what really loading it would call."""
     lines: list[Line] = []
 
     def add(key: str, value: str, role: str = "text") -> None:
-        lines.extend(wrap([(f"{key:{KEY_WIDTH}}", "dim"), (value, role)], width, KEY_WIDTH))
+        lines.extend(wrap([(f"{key:{KEY_WIDTH - 1}} ", "dim"), (value, role)], width, KEY_WIDTH))
 
     add("path", safe(checkpoint.path, 2000), "strong")
     add("format", safe(checkpoint.format))
+    if checkpoint.misnamed:
+        add("", f"the name ends in {safe(checkpoint.misnamed)}, but that is not what the file holds", "badge")
     add("file size", f"{short_size(checkpoint.nbytes)} ({checkpoint.nbytes:,} B)")
     lines += [[], *_heading("Metadata", len(checkpoint.metadata), "entry")]
     for key, value in checkpoint.metadata.items():
@@ -98,6 +108,10 @@ def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
     lines += [[], *_heading("Problems", len(checkpoint.problems), "problem")]
     for problem in checkpoint.problems:
         lines += wrap([(safe(problem, 1000), "error")], width)
+    lines += [[], *_heading("Texts to read", len(checkpoint.texts), "text")]
+    lines += [[], *_heading("Calls that loading it with pickle would make", len(checkpoint.calls), "call")]
+    if checkpoint.calls:
+        lines += wrap([("Nothing in this file was run; x shows what a load would call, and where.", "text")], width)
     return lines
 
 

@@ -65,14 +65,14 @@ class Workspace(KeyScreen):
         & #right { border-left: vkey $panel; }
         & #right.-alone { border-left: none; }
         & .head, & AxisBar { background: $surface; }
-        & ValueGrid, & Details { height: 1fr; }
+        & ModuleTree, & ValueGrid, & Details { height: 1fr; }
         & .-shared Details { height: auto; max-height: 50%; }
         & #small { height: 1fr; content-align: center middle; text-align: center; display: none; }
         &.-small #panes, &.-small TitleLine, &.-small BottomLine { display: none; }
         &.-small #small { display: block; }
     }
     """
-    BINDINGS = keys.bindings(keys.FINDING, keys.TAKING, keys.WINDOW)
+    BINDINGS = keys.bindings(keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW)
     AUTO_FOCUS = ""
 
     def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str]) -> None:
@@ -197,9 +197,17 @@ class Workspace(KeyScreen):
         self.tree_head.refresh()
         self.details_head.set_class(focused is self.details, "-focused")
         tables = getattr(focused, "TABLES", ())
-        tables = (*tables, keys.FINDING, keys.TAKING, keys.WINDOW, keys.PROGRAM)
+        tables = (*tables, keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM)
         self.bottom.aside(self.cell if focused is self.grid else "")
-        self.bottom.hint(keys.hints(tables, self.changed_keys))
+        self.bottom.hint(keys.hints(tables, self.changed_keys, self.idle_keys))
+
+    @property
+    def idle_keys(self) -> set[str]:
+        """The ids of keys that have nothing to show in this file."""
+        if self.checkpoint is None:
+            return {"file.problems", "file.texts"}
+        held = {"file.problems": self.checkpoint.problems, "file.texts": self.checkpoint.texts}
+        return {name for name, what in held.items() if not what}
 
     def catch_up(self) -> None:
         """Let the right side follow the cursor now, if it waits for it to rest."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
-from inspector import describe
+from inspector import Checkpoint, describe, soundness
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.objects import text
-from inspector.storage import Computed, Quantization
+from inspector.storage import Computed, Quantization, Storage
+from inspector.window.pieces import Piece
 from tui.figures import plural, shape_text, short_count, short_size
+from tui.index import Survey
 from tui.lines import Line, cells, safe, wrap
 from tui.widgets.text_pane import TextPane
 
@@ -26,6 +29,12 @@ MOST_PRINTED = 400
 MOST_LISTED = 100
 """Attributes, and names of tied tensors, that are listed."""
 
+MOST_FILES = 8
+"""Files with pieces of a tensor that are named."""
+
+NOTED = 10_000
+"""Bytes that belong to no tensor from which on they are mentioned."""
+
 Ties = Mapping[Tensor, Sequence[Tensor]]
 """For each tensor that shares its storage, all that lie in it."""
 
@@ -33,12 +42,12 @@ Ties = Mapping[Tensor, Sequence[Tensor]]
 class Details(TextPane):
     """The pane of a node's details."""
 
-    def describe(self, node: Node, ties: Ties) -> None:
+    def describe(self, node: Node, checkpoint: Checkpoint | None, survey: Survey) -> None:
         """Show what is known about a node."""
-        self.show(lambda width: details(node, ties, width))
+        self.show(lambda width: details(node, checkpoint, survey, width))
 
 
-def details(node: Node, ties: Ties, width: int) -> list[Line]:
+def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: int) -> list[Line]:
     """The lines about a node."""
     facts: list[tuple[str, str, str]] = []
     name = node.name
@@ -48,9 +57,13 @@ def details(node: Node, ties: Ties, width: int) -> list[Line]:
     if node.expression:
         facts.append(("expression", safe(node.expression, LONGEST_NAME), "text"))
     if isinstance(node, Tensor):
-        facts += _of_tensor(node, ties)
+        facts += _of_tensor(node, survey.together, checkpoint.path if checkpoint is not None else "")
     elif isinstance(node, Module):
         facts += _of_module(node)
+        if node.parent is None:
+            facts += _unused(survey)
+        if checkpoint is not None and node.type in checkpoint.texts:
+            facts.append(("source", "the file carries the code of this class: T shows it", "value"))
     elif isinstance(node, Value):
         value = safe(text(node.value, LONGEST_VALUE), LONGEST_VALUE)
         facts += [("type", _type(node.value), "class"), ("value", value, "value")]
@@ -68,7 +81,7 @@ def details(node: Node, ties: Ties, width: int) -> list[Line]:
     return lines
 
 
-def _of_tensor(node: Tensor, ties: Ties) -> list[tuple[str, str, str]]:
+def _of_tensor(node: Tensor, ties: Ties, path: str) -> list[tuple[str, str, str]]:
     traits = node.traits
     kind: str = node.kind
     if kind == "computed":
@@ -88,13 +101,12 @@ def _of_tensor(node: Tensor, ties: Ties) -> list[tuple[str, str, str]]:
     storage = node.storage
     if traits.computed is not None:
         facts += _computed(traits.computed)
+    elif traits.pieces:
+        facts += _pieces(traits.pieces)
     elif storage is None:
         facts.append(("storage", f"no values in the file, {safe(node.device)}", "text"))
     else:
-        where = f"{safe(str(storage.key))}  {storage.nbytes:,} B, {safe(node.device)}"
-        if node.offset:
-            where += f", from element {node.offset:,}"
-        facts.append(("storage", where + (", big-endian" if storage.big else ""), "text"))
+        facts += _stored(node, storage, path)
     facts += _ties(node, ties)
     if traits.type:
         facts.append(("class", safe(traits.type), "class"))
@@ -106,8 +118,38 @@ def _of_tensor(node: Tensor, ties: Ties) -> list[tuple[str, str, str]]:
     if traits.quantization is not None:
         facts.append(("quantised", _quantization(traits.quantization), "text"))
     facts += _attributes(traits.attributes)
-    facts += [("problem", safe(problem), "error") for problem in traits.problems]
+    facts += [("problem", safe(problem, LONGEST_NAME), "error") for problem in soundness.troubles(node)]
     return facts
+
+
+def _stored(node: Tensor, storage: Storage, path: str) -> list[tuple[str, str, str]]:
+    """Where the bytes are: which storage, how large, how much of it is this tensor's."""
+    key = f"byte {storage.key:,}" if type(storage.key) is int else safe(str(storage.key))
+    if storage.file and storage.file != path:
+        key += f" of {safe(PurePath(storage.file).name)}"
+    where = f"{key}  {storage.nbytes:,} B, {safe(node.device)}"
+    if node.offset:
+        where += f", from element {node.offset:,}"
+    facts = [("storage", where + (", big-endian" if storage.big else ""), "text")]
+    if 0 < node.nbytes < storage.nbytes:
+        facts.append(("", f"this tensor takes {node.nbytes:,} B of it", "text"))
+    return facts
+
+
+def _pieces(pieces: Sequence[Piece]) -> list[tuple[str, str, str]]:
+    """How many pieces there are, and in which files."""
+    files = list(dict.fromkeys(piece.file for piece in pieces if piece.file))
+    named = ", ".join(safe(file) for file in files[:MOST_FILES])
+    more = f" and {len(files) - MOST_FILES:,} more" if len(files) > MOST_FILES else ""
+    return [("stored in", plural(len(pieces), "piece") + (f", in {named}{more}" if files else ""), "text")]
+
+
+def _unused(survey: Survey) -> list[tuple[str, str, str]]:
+    """How much of the file belongs to no tensor, where that is worth a word: slices are saved with all they are of."""
+    if survey.unused < max(NOTED, survey.stored // 20):
+        return []
+    said = f"{short_size(survey.unused)} of the {short_size(survey.stored)} in storages belong to no tensor"
+    return [("unused", said, "badge")]
 
 
 def _optimizing(node: Node) -> list[tuple[str, str, str]]:
@@ -120,7 +162,7 @@ def _optimizing(node: Node) -> list[tuple[str, str, str]]:
         facts.append(("belongs to", safe(state.belongs.name, LONGEST_NAME), "badge"))
     for moments in node.traits.moments[:MOST_LISTED] if isinstance(node, Tensor) else ():
         kept = ", ".join(safe(child.label) for child in moments.children[:MOST_LISTED])
-        facts.append(("optimised by", f"{safe(moments.name, LONGEST_NAME)}: {kept}", "badge"))
+        facts.append(("moments", f"{safe(moments.name, LONGEST_NAME)}: {kept}", "badge"))
     return facts
 
 

@@ -7,17 +7,12 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.style import Style
-from textual import events
 from textual.message import Message
-from textual.strip import Strip
 
-from tui import keys
 from tui.figures import short_size
 from tui.files import ModelFile
-from tui.lines import Line, Part, cells, cut, cut_middle, safe, strip, under_cursor, width_of
-from tui.theme import palette
-from tui.widgets.line_view import LineView
+from tui.lines import Line, Part, cells, cut, cut_middle, safe, width_of
+from tui.widgets.pick_list import PickList
 
 AGES = ((60, "s"), (3600, "min"), (86_400, "h"), (7 * 86_400, "d"), (365 * 86_400, "wk"))
 """Seconds below which an age is said in a unit, and the unit."""
@@ -25,11 +20,8 @@ AGES = ((60, "s"), (3600, "min"), (86_400, "h"), (7 * 86_400, "d"), (365 * 86_40
 UNIT = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "wk": 7 * 86_400, "y": 365 * 86_400}
 
 
-class FileList(LineView):
+class FileList(PickList):
     """Shows those of `files` whose path holds `wanted`."""
-
-    BINDINGS = keys.bindings(keys.LISTING)
-    TABLES = (keys.LISTING,)
 
     @dataclass
     class Chosen(Message):
@@ -42,7 +34,6 @@ class FileList(LineView):
         self.files: list[ModelFile] = []
         self.shown: list[ModelFile] = []
         self.wanted = ""
-        self.cursor = 0
 
     def add(self, files: Sequence[ModelFile]) -> None:
         """Take in more files; the cursor stays on its file."""
@@ -62,47 +53,18 @@ class FileList(LineView):
         self.cursor = 0
         self._changed()
 
-    def action_move(self, step: int) -> None:
-        """So many files down."""
-        before, self.cursor = self.cursor, max(0, min(self.cursor + step, len(self.shown) - 1))
-        self.refresh_rows(before, self.cursor)
-        self.bring_into_sight(self.cursor)
-
-    def action_page(self, pages: float) -> None:
-        """So many pages down."""
-        self.action_move(int(pages * self.size.height))
-
-    def action_first(self) -> None:
-        """To the first file."""
-        self.action_move(-len(self.shown))
-
-    def action_last(self) -> None:
-        """To the last file."""
-        self.action_move(len(self.shown))
-
-    def action_open(self) -> None:
-        """Open the file under the cursor."""
-        if self.shown:
-            self.post_message(self.Chosen(self.shown[self.cursor]))
-
-    def on_click(self, event: events.Click) -> None:
-        """Move to the file; a double click opens it."""
-        self.action_move(event.y + self.top - self.cursor)
-        if event.chain == 2:
-            self.action_open()
-
     @property
     def line_count(self) -> int:
         """How many files are shown."""
         return len(self.shown)
 
-    def draw_line(self, row: int, width: int, base: Style) -> Strip:
+    def line(self, row: int, width: int) -> Line:
         """One file."""
-        colours = palette(self.app)
-        drawn = strip(_line(self.shown[row], width), width, colours, base)
-        if row != self.cursor:
-            return drawn
-        return under_cursor(drawn, colours.cursor if self.has_focus else colours.cursor_blurred, base)
+        return _line(self.shown[row], width)
+
+    def pick(self, row: int) -> None:
+        """Say which file is to be opened."""
+        self.post_message(self.Chosen(self.shown[row]))
 
     def _fits(self, file: ModelFile) -> bool:
         return self.wanted in (file.path if self.wanted != self.wanted.lower() else file.path.lower())

@@ -72,6 +72,15 @@ class ModuleTree(LineView):
         self._changed()
         self._tell()
 
+    def replace(self, root: Node) -> None:
+        """Show a newer tree, whole, expanded as this one is, with the cursor at the same name or above it."""
+        former, node = self._whole or self.rows, self.node
+        assert former is not None and node is not None
+        self._whole = None
+        self.look = Look(self.look.root_label, wanted=self.look.wanted)
+        self.rows, node = former.renewed(root, node)
+        self._land(node)
+
     def restrict(self, children: Children, totals: Mapping[Node, tuple[int, int]], first: Node | None) -> None:
         """Show only the children that `children` gives, with these totals, and go to `first`."""
         assert self.rows is not None

@@ -1,4 +1,4 @@
-"""A page of text that scrolls: details, help, metadata."""
+"""A page of text that scrolls: details, help, metadata, source code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ class TextPane(LineView):
         self._make: Make | None = None
         self._made_for = -1
         self._shift = 0
-        self._widest = 0
 
     @property
     def text(self) -> str:
@@ -48,8 +47,10 @@ class TextPane(LineView):
         self.scroll_rows(self.top + lines)
 
     def action_shift(self, columns: int) -> None:
-        """So many columns to the right, as far as there is text."""
-        self._shift = max(0, min(self._shift + columns, self._widest - self._made_for))
+        """So many columns to the right, as far as there is text on the screen."""
+        in_sight = self.lines[self.top : self.top + self.size.height]
+        most = max(map(width_of, in_sight), default=0) - self._made_for
+        self._shift = max(0, min(self._shift + columns, max(most, self._shift)))
         self.refresh_changed()
 
     def action_page(self, pages: float) -> None:
@@ -88,7 +89,6 @@ class TextPane(LineView):
         if self._make is not None and width > 0 and width != self._made_for:
             self._made_for = width
             self.lines = self._make(width)
-            self._widest = max(map(width_of, self.lines), default=0)
             self.scroll_rows(self.top)
             if self.styles.is_auto_height and len(self.lines) != self.size.height:
                 self.refresh(layout=True)

@@ -23,18 +23,27 @@ class TitleLine(OneLine):
         self._file = ""
         self._facts: list[Part] = []
         self._problems = ""
+        self._changed = ""
 
     def opening(self, path: str) -> None:
         """Show which file is being opened."""
         self._file = safe(PurePath(path).name or path)
         self._facts = []
         self._problems = ""
+        self._changed = ""
         self.refresh()
+
+    def changed(self, what: str) -> None:
+        """Show what became of the file on the disk; the empty text if nothing did."""
+        if what != self._changed:
+            self._changed = what
+            self.refresh()
 
     def opened(self, checkpoint: Checkpoint, dtypes: Mapping[str, int]) -> None:
         """Show what is known: `dtypes` is how many tensors there are of each, empty while that is being counted."""
         root = checkpoint.root
-        self._facts = [(safe(checkpoint.format), "text")]
+        name = f", not {safe(checkpoint.misnamed)}" if checkpoint.misnamed else ""
+        self._facts = [(safe(checkpoint.format) + name, "badge" if name else "text")]
         if isinstance(root, Module | Tensor):
             tensors = root.tensor_count if isinstance(root, Module) else 1
             self._facts += [
@@ -45,7 +54,7 @@ class TitleLine(OneLine):
         most = sorted(dtypes.items(), key=lambda item: -item[1])
         named = [safe(name) if len(most) == 1 else f"{safe(name)} {count:,}" for name, count in most]
         self._facts += [(name, "dtype") for name in named]
-        self._problems = plural(len(checkpoint.problems), "problem") if checkpoint.problems else ""
+        self._problems = f"! {plural(len(checkpoint.problems), 'problem')}" if checkpoint.problems else ""
         self.refresh()
 
     def line(self, width: int) -> Line:
@@ -53,7 +62,9 @@ class TitleLine(OneLine):
         name = cut_middle(self._file, width // 2)
         left: list[Part] = [(" ", "text"), (name, "accent")]
         if self._problems:
-            left += [("  ", "text"), (self._problems, "error")]
+            left += [("  ", "text"), (self._problems, "badge")]
+        if self._changed:
+            left += [("  ", "text"), (self._changed, "error")]
         gap = "  "
         for text, role in self._facts:
             if width_of(left) + len(gap) + len(text) >= width:

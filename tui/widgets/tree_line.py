@@ -30,13 +30,15 @@ class Look:
     """What the lines need to know besides their node.
 
     `totals` are elements and bytes of modules where a filter changes them; `tied` are the tensors that lie in a
-    storage with others; `optimizers` are modules whose tensors are no parameters; `wanted` is what a search looks for.
+    storage with others; `optimizers` are modules whose tensors are no parameters; `damaged` are tensors with problems,
+    and modules that hold such; `wanted` is what a search looks for.
     """
 
     root_label: str = ""
     totals: Mapping[Node, tuple[int, int]] = field(default_factory=dict)
     tied: Container[Tensor] = ()
     optimizers: Container[Node] = ()
+    damaged: Container[Node] = ()
     wanted: re.Pattern[str] | None = None
 
 
@@ -68,12 +70,13 @@ def tree_line(node: Node, depth: int, width: int, expandable: bool, expanded: bo
     room = width - width_of(right)
     front = _front(depth, room // 3, expandable, expanded)
     room -= width_of(front)
-    badges = _badges(node, look)
+    badges = _badges(node, look, expanded)
     kind = _kind(node) if width >= NARROWEST["kind"] else []
     label = safe(node.label) if node.parent is not None else look.root_label
     # The name has what its kind leaves, and at least half.
     kind = _shortened(kind, max(room - cells(label) - width_of(badges) - 2, room // 2 - 2))
     label = cut_middle(label, max(room - width_of(kind) - width_of(badges) - 2, min(room, 8)))
+    badges = _fitting(badges, room - cells(label) - width_of(kind) - 1)
     left = [*front, *_marked(label, _role(node), look.wanted), *badges]
     gap = width - width_of(left) - width_of(kind) - width_of(right)
     return [*left, (" " * max(gap, 0), "text"), *kind, *right]
@@ -136,7 +139,15 @@ def _is_parameter(tensor: Tensor, look: Look) -> bool:
     return likely_kind(tensor) == "parameter"
 
 
-def _badges(node: Node, look: Look) -> list[Part]:
+def _fitting(badges: list[Part], width: int) -> list[Part]:
+    """As many badges, or as much of one, as there is room for."""
+    fitting: list[Part] = []
+    for badge, role in badges:
+        fitting.append((cut(badge, width - width_of(fitting)), role))
+    return [(badge, role) for badge, role in fitting if len(badge) > 2]
+
+
+def _badges(node: Node, look: Look, expanded: bool) -> list[Part]:
     badges: list[Part] = []
     if isinstance(node, Tensor):
         if node.traits.computed is not None:
@@ -145,10 +156,13 @@ def _badges(node: Node, look: Look) -> list[Part]:
             badges.append((" tied", "badge"))
         if node.kind == "parameter" and not node.requires_grad:
             badges.append((" frozen", "class"))
-        if node.traits.problems:
-            badges.append((" damaged", "error"))
-    elif isinstance(node, Module) and node.role == "object":
-        badges.append((" opaque", "badge"))
+        if node in look.damaged or node.traits.problems:
+            badges.append((" problem", "error"))
+    elif isinstance(node, Module):
+        if node.role == "object":
+            badges.append((" opaque", "badge"))
+        if node in look.damaged and not expanded:
+            badges.append((" problems below", "error"))
     return badges
 
 

@@ -110,6 +110,18 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._look.forget()
             self._turn(None if tensor is None else Page.of(tensor.shape))
 
+    def replace(self, tensor: Tensor) -> None:
+        """Show the tensor of a newer file: of the same shape, from the same page and cell on."""
+        if self._view is None or self._view.page.shape != tensor.shape:
+            self.tensor = tensor
+            return
+        self._tensor = tensor
+        self._cache.clear()
+        self._ask()
+        self._tell_cell()
+        if self._waiting is None:
+            self._waiting = self.set_timer(PATIENCE, self._draw)
+
     @property
     def page(self) -> Page | None:
         """The page that is shown."""

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from inspector.window.page import Page, shortened
 from tui.block_cache import BlockCache
 from tui.colour_scale import ColourScale
-from tui.lines import cells, cut_middle, safe
+from tui.lines import cells, cut_middle, safe, wrap
 from tui.number_format import DIGITS, CellFormat, Number, cell_format, exact, usual_peak
 from tui.theme import Palette
 from tui.viewport import Viewport
@@ -93,8 +93,11 @@ def row_line(
     block = cache.block
     if block is None or look.format is None or not block.window.covers(page.window(range(row, row + 1), columns)):
         if cache.error:
-            first = row == view.top or (block is not None and row == block.window.rows.stop)
-            return _strip([*line, (f" {cache.error}" if first else "", base + roles["error"])], base, length)
+            beginnings = (view.top, block.window.rows.stop if block is not None else view.top)
+            error = wrap([(cache.error, "error")], length - look.label_width(page) - 2)
+            number = row - max(first for first in beginnings if first <= row)
+            told = "".join(text for text, _ in error[number]) if number < len(error) else ""
+            return _strip([*line, (f" {told}", base + roles["error"])], base, length)
         values: Sequence[Number] = [0] * len(columns)
         texts = [UNREAD] * len(columns)
     else:

@@ -1,0 +1,85 @@
+"""What a file says besides its tree: about itself, what is wrong with it, texts to read."""
+
+from __future__ import annotations
+
+from inspector import naming
+from inspector.nodes import Module, Node
+from inspector.soundness import told
+from tui import messages
+from tui.lines import safe
+from tui.screens.finding import Finding
+from tui.screens.pages import call_lines, metadata_lines, text_page
+from tui.screens.problems import Problem, ProblemList, ProblemsScreen
+from tui.screens.texts import TextScreen, TextsScreen
+
+
+class Telling(Finding):
+    """The part of the screen that opens pages on what the file says."""
+
+    def action_metadata(self) -> None:
+        """What the file says about itself."""
+        if self.checkpoint is not None:
+            checkpoint = self.checkpoint
+            page = text_page(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
+            self.app.push_screen(page)
+
+    def action_calls(self) -> None:
+        """What really loading the file would call: all of its pickles are looked at for it."""
+        if self.checkpoint is not None:
+            checkpoint = self.checkpoint
+            self.bottom.say("looking at every pickle …", "dim")
+            self.reader.ask("calls", lambda job: messages.Scanned(job, checkpoint.scan(job.progress)), self.post_message)
+
+    def on_scanned(self, event: messages.Scanned) -> None:
+        """Show what was found on a page."""
+        if not event.stale:
+            self.bottom.say("")
+            page = text_page(safe(self.path), lambda width: call_lines(event.scan, width), self.changed_keys)
+            self.app.push_screen(page)
+
+    # Texts
+
+    def action_texts(self) -> None:
+        """The source of the class under the cursor if the file carries it; else all texts."""
+        if self.checkpoint is None or not self.checkpoint.texts:
+            self.bottom.say("the file carries no texts", "badge")
+            return
+        texts, node = self.checkpoint.texts, self.module_tree.node
+        if isinstance(node, Module) and node.type in texts:
+            self.app.push_screen(TextScreen(self.reader, texts, node.type, self.changed_keys))
+        else:
+            self.app.push_screen(TextsScreen(self.reader, texts, self.changed_keys))
+
+    # Problems
+
+    def action_problems(self) -> None:
+        """What is wrong with the file, and where."""
+        problems = self._problems()
+        if problems:
+            self.app.push_screen(ProblemsScreen(problems, self.changed_keys), self._go_to_problem)
+        else:
+            self.bottom.say("no problems are known", "badge")
+
+    def _problems(self) -> list[Problem]:
+        """The file's own problems, then those of tensors by what they are."""
+        if self.checkpoint is None:
+            return []
+        troubled = self.survey.troubled
+        of_tensors = set(told(troubled))
+        own: list[Problem] = [(text, ()) for text in self.checkpoint.problems if text not in of_tensors]
+        return [*own, *troubled.items()]
+
+    def _go_to_problem(self, picked: ProblemList.Picked | None) -> None:
+        if picked is None:
+            return
+        node = picked.tensor or self._named_by(picked.text)
+        if node is None:
+            self.bottom.say("that is about the file as a whole", "badge")
+        else:
+            self.go_to_pane("tree")
+            self.go_to(node)
+
+    def _named_by(self, problem: str) -> Node | None:
+        """The first node that a problem names, as they do: `model.fc, model.out: what is wrong`."""
+        name = problem.partition(": ")[0].partition(", ")[0]
+        return naming.find(self.root, name) if self.root is not None and name else None
