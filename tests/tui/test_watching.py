@@ -70,7 +70,7 @@ async def test_of_a_file_that_was_written_to_no_new_value_is_shown_as_an_old_one
             file.write(data[:-2000] + bytes(2000))
         os.utime(path, (1, 1))
         await person.press("]")
-        await person.see("was open; reload it")
+        await person.see("reload it")
         await person.see("changed on disk · r reloads")
 
 

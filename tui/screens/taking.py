@@ -180,12 +180,13 @@ def show_below(text: str) -> None:
     out = sys.__stdout__
     assert out is not None
     lines = "\n".join(visible(line) for line in text.split("\n"))
-    out.write(f"{lines}\n\n[any key goes back to torchtui] ")
-    out.flush()
     descriptor = os.open("/dev/tty", os.O_RDONLY)
     before = termios.tcgetattr(descriptor)
     try:
+        # Before the text: this drops what was typed, which from then on may be the key that goes back.
         tty.setcbreak(descriptor)
+        out.write(f"{lines}\n\n[any key goes back to torchtui] ")
+        out.flush()
         os.read(descriptor, 16)
     except KeyboardInterrupt:
         pass
