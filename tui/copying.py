@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector.nodes import Module, Node, Tensor, Value
+
+if TYPE_CHECKING:
+    from inspector.statistics import Statistics
 
 Block = tuple[str, Any]
 """The visible part of a tensor: its index as Python has it, and its values."""
@@ -105,6 +108,15 @@ def kinds(node: Node, has_block: bool) -> tuple[Kind, ...]:
     if isinstance(node, Tensor):
         return (*_OF_TENSOR, *((_SHOWN_BLOCK,) if has_block else ()), *_NAMES)
     return (*_OF_TEXT, *_NAMES)
+
+
+def statistics_text(tensor: Tensor, statistics: Statistics) -> str:
+    """The statistics of a tensor as the JSON document has them, with its name."""
+    import json
+
+    from tui.reports.counted import stats_entry
+
+    return json.dumps({"name": tensor.name, **(stats_entry(statistics) or {})})
 
 
 def least_size(tensor: Tensor) -> int:

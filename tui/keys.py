@@ -74,6 +74,14 @@ FINDING = Table(
     ),
 )
 
+COUNTING = Table(
+    "Look at statistics",
+    (
+        Key("count.show", "s", "statistics", "the statistics: some, more, none", "statistics"),
+        Key("count.log", "b", "log", "the bars of the histogram by counts, or by their logarithms"),
+    ),
+)
+
 TAKING = Table(
     "Copy, print, write",
     (
@@ -231,6 +239,7 @@ ALL = (
     MOVING,
     FOLDING,
     FINDING,
+    COUNTING,
     VALUES,
     AXES,
     TAKING,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tui.files import ModelFile
     from tui.index import Index, Selection, Survey
     from tui.reader import Job
+    from tui.widgets.statistics import Count
 
 
 @dataclass(eq=False)
@@ -106,6 +107,17 @@ class BlockRead(Answer):
     array: np.ndarray[Any, Any] | None
     error: str = ""
     changed: bool = False
+
+
+@dataclass(eq=False)
+class Counted(Answer):
+    """The figures of a tensor, so far or all of them."""
+
+    count: Count
+
+    def can_replace(self, message: Message) -> bool:
+        """Later figures make earlier ones needless."""
+        return isinstance(message, Counted) and message.job is self.job
 
 
 @dataclass(eq=False)

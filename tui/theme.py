@@ -9,6 +9,8 @@ from rich.style import Style
 from textual.color import Color
 from textual.theme import Theme
 
+from tui.colour_scale import NEGATIVE, POSITIVE
+
 if TYPE_CHECKING:
     from textual.app import App
 
@@ -89,6 +91,8 @@ class Palette:
             "badge": warning,
             "error": error,
             "accent": accent + Style(bold=True),
+            "below": Style(color="blue") if theme.ansi else Style(color=NEGATIVE.rich_color),
+            "above": Style(color="red") if theme.ansi else Style(color=POSITIVE.rich_color),
         }
         self.cursor = self._background("cursor", Style(color="default", reverse=True, dim=False))
         self.cursor_blurred = self._background("cursor-blurred", Style(bold=True, underline=True))

@@ -24,8 +24,11 @@ def identity(checkpoint: Checkpoint) -> Identity:
 
 
 def place(tensor: Tensor) -> Identity:
-    """What tells a tensor of a file from all others."""
-    return tensor.name, tensor.dtype, tensor.offset, tensor.shape, tensor.stride
+    """What tells a tensor of a file from all others: dotted names may be alike, as of `{"a.b": x, "a": {"b": y}}`."""
+    labels = tuple(node.label for node in tensor.path)
+    storage = tensor.storage
+    key = storage.key if storage is not None and type(storage.key) in (str, int) else None
+    return labels, key, tensor.dtype, tensor.offset, tensor.shape, tensor.stride
 
 
 class Remembered(Generic[Result]):

@@ -34,3 +34,10 @@ def test_a_file_is_the_same_until_it_is_written_again(tmp_path: Path) -> None:
     assert place(first["a"]) == place(again["a"]) != place(again["b"])  # type: ignore[arg-type]
     os.utime(tmp_path / "model.pt", ns=(0, 12345))
     assert identity(inspector.open(tmp_path / "model.pt")) != identity(first)
+
+
+def test_tensors_whose_dotted_names_are_alike_are_not_taken_for_each_other(tmp_path: Path) -> None:
+    checkpoint = checkpoint_of(
+        {"a.b": torch.ones(3), "a": {"b": torch.zeros(3)}, 1: torch.ones(3), "1": torch.ones(3)}, tmp_path
+    )
+    assert len({place(tensor) for tensor in checkpoint.tensors()}) == 4

@@ -17,6 +17,7 @@ from tui import messages
 from tui.index import Index, Survey, survey
 from tui.lines import safe
 from tui.reader import Job
+from tui.screens.counting import Counting
 from tui.screens.taking import Taking
 from tui.screens.telling import Telling
 from tui.screens.watching import Watching
@@ -24,7 +25,7 @@ from tui.widgets.axis_bar import AxisBar
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.value_grid import ValueGrid
 
-SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch")
+SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch", "statistics")
 """What the reader is asked for on this screen."""
 
 HELD = 0.15
@@ -34,7 +35,7 @@ REST = 0.08
 """Seconds after which the right side follows a cursor that was moved by a key that is held down."""
 
 
-class ExplorerScreen(Telling, Taking, Watching):
+class ExplorerScreen(Telling, Taking, Watching, Counting):
     """One file."""
 
     def on_mount(self) -> None:
@@ -83,6 +84,7 @@ class ExplorerScreen(Telling, Taking, Watching):
             event.checkpoint.close()
             return
         former, self.checkpoint = self.checkpoint, event.checkpoint
+        self.known.open(event.checkpoint)
         root = event.checkpoint.root
         self.bottom.say("")
         self.title_line.opened(event.checkpoint, self.survey.dtypes)
@@ -158,6 +160,7 @@ class ExplorerScreen(Telling, Taking, Watching):
         """Let the right side follow: at once, or, while a key is held down, when the cursor rests."""
         self.tree_head.position = f"{event.row + 1:,}/{event.rows:,}"
         self.tree_head.refresh()
+        self.rest_on(event.node)
         now = monotonic()
         held = now - self._moved_at < HELD
         self._moved_at = now
@@ -194,6 +197,7 @@ class ExplorerScreen(Telling, Taking, Watching):
         if tensor is not self.grid.tensor:
             self.grid.tensor = tensor
             self.lay_out()
+        self.rest_on(node)
         self.details.describe(node, self.checkpoint, self.survey)
 
     # Values

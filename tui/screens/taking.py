@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from textual.app import SuspendNotSupported
@@ -43,7 +43,10 @@ class Taking(Workspace):
         def entry(kind: copying.Kind) -> Entry:
             return kind.letter, kind.word, lambda: self._copy(node, kind, block)
 
-        self.menu("copy", [entry(kind) for kind in copying.kinds(node, has_block=block is not None)])
+        entries = [entry(kind) for kind in copying.kinds(node, has_block=block is not None)]
+        if isinstance(node, Tensor):
+            entries.append(("s", "statistics", lambda: self._copy_statistics(node)))
+        self.menu("copy", entries)
 
     def _copy(self, node: Node, kind: copying.Kind, block: copying.Block | None) -> None:
         if kind.extension and kind.letter != "b" and isinstance(node, Tensor):
@@ -51,12 +54,28 @@ class Taking(Workspace):
             if least > clipboard.LIMIT:
                 self._offer_file(node, f"at least {short_size(least)}", kind.extension)
                 return
+        self._send(node, lambda job: kind.make(node, block), kind.extension)
+
+    def _copy_statistics(self, tensor: Tensor) -> None:
+        known = self.known.figures(tensor)
+
+        def make(job: Job) -> str:
+            from inspector.statistics.scan import scan
+
+            numel = max(tensor.numel, 1)
+            statistics = known or scan(tensor, lambda done, _: job.progress(done / numel))
+            return copying.statistics_text(tensor, statistics)
+
+        self._send(tensor, make)
+
+    def _send(self, node: Node, make: Callable[[Job], str], extension: str = "") -> None:
+        """Make a text in the reader's thread, and send it to the clipboard."""
         write = self.program.write_to_terminal
 
         def work(job: Job) -> messages.Copied:
-            text = kind.make(node, block)
+            text = make(job)
             job.progress(1)
-            return messages.Copied(job, node, kind.extension, clipboard.copy(text, write))
+            return messages.Copied(job, node, extension, clipboard.copy(text, write))
 
         self.bottom.say("reading …", "dim")
         self.reader.ask("take", work, self.post_message)

@@ -13,6 +13,7 @@ from textual.widget import Widget
 from inspector import Checkpoint
 from tui import keys
 from tui.index import Survey
+from tui.known import Known
 from tui.ordered_keys import KeyScreen
 from tui.reader import Reader
 from tui.widgets.axis_bar import AxisBar
@@ -22,6 +23,7 @@ from tui.widgets.module_tree import ModuleTree
 from tui.widgets.notice import Notice
 from tui.widgets.one_line import OneLine
 from tui.widgets.prompt import Complete, Prompt, Purpose
+from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.title_line import TitleLine
 from tui.widgets.tree_line import header_line
 from tui.widgets.value_grid import ValueGrid
@@ -35,6 +37,12 @@ SMALLEST = (50, 12)
 
 NARROW = 100
 """Columns below which one half of the screen is shown at a time."""
+
+HIGH = 30
+"""Rows from which the statistics have more of them."""
+
+STRIP = {False: 5, True: 7}
+"""Rows of the statistics on a screen that is not `HIGH`, and on one that is."""
 
 Pane = Literal["tree", "details", "grid"]
 
@@ -66,13 +74,15 @@ class Workspace(KeyScreen):
         & #right.-alone { border-left: none; }
         & .head, & AxisBar { background: $surface; }
         & ModuleTree, & ValueGrid, & Details { height: 1fr; }
-        & .-shared Details { height: auto; max-height: 50%; }
+        & .-shared Details { height: auto; max-height: 40%; }
+        & #panes.-narrow { layout: vertical; }
+        & #right.-under { height: auto; border-left: none; }
         & #small { height: 1fr; content-align: center middle; text-align: center; display: none; }
         &.-small #panes, &.-small TitleLine, &.-small BottomLine { display: none; }
         &.-small #small { display: block; }
     }
     """
-    BINDINGS = keys.bindings(keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW)
+    BINDINGS = keys.bindings(keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW)
     AUTO_FOCUS = ""
 
     def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str]) -> None:
@@ -82,9 +92,13 @@ class Workspace(KeyScreen):
         self.path = path
         self.checkpoint: Checkpoint | None = None
         self.survey = Survey()
+        self.known = Known()
         self.title_line = TitleLine()
         self.module_tree = ModuleTree()
         self.details = Details()
+        self.statistics = StatisticsPanel()
+        self.statistics_size = 0
+        self.statistics_under_tree = False
         self.axis_bar = AxisBar()
         self.grid = ValueGrid()
         self.small = Notice(id="small")
@@ -117,6 +131,7 @@ class Workspace(KeyScreen):
             with Vertical(id="right"):
                 yield self.details_head
                 yield self.details
+                yield self.statistics
                 yield self.axis_bar
                 yield self.grid
         yield self.small
@@ -172,12 +187,27 @@ class Workspace(KeyScreen):
         has_values = self.grid.tensor is not None
         left, right = self.query_one("#left"), self.query_one("#right")
         left.display = not one_side or self.pane == "tree"
-        right.display = not one_side or self.pane != "tree"
+        # Of the right side, where there is room for the tree alone, the statistics can stand below that.
+        under = width < NARROW and left.display and self.statistics_under_tree and not self.zoomed
+        right.display = not one_side or self.pane != "tree" or under
         right.set_class(one_side, "-alone")
-        shows_details = not (self.zoomed and self.pane == "grid")
+        right.set_class(under, "-under")
+        self.query_one("#panes").set_class(under, "-narrow")
+        shows_details = not (self.zoomed and self.pane == "grid") and not under
         self.details.display = self.details_head.display = shows_details
-        self.grid.display = self.axis_bar.display = has_values and not (self.zoomed and self.pane == "details")
+        self.grid.display = self.axis_bar.display = (
+            has_values and not (self.zoomed and self.pane == "details") and not under
+        )
         right.set_class(self.grid.display, "-shared")
+        rows = STRIP[height >= HIGH] if under else self.statistics_heights[self.statistics_size]
+        self.statistics.display = rows > 0 and (under or (has_values and not self.zoomed))
+        self.statistics.styles.height = rows
+
+    @property
+    def statistics_heights(self) -> tuple[int, ...]:
+        """The rows that the statistics may have: some, half of the screen, none."""
+        height = self.app.size.height
+        return STRIP[height >= HIGH], height // 2, 0
 
     def on_resize(self) -> None:
         """Arrange the panes for the new size."""
@@ -197,7 +227,9 @@ class Workspace(KeyScreen):
         self.tree_head.refresh()
         self.details_head.set_class(focused is self.details, "-focused")
         tables = getattr(focused, "TABLES", ())
-        tables = (*tables, keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM)
+        tables = (
+            *tables, keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM,
+        )  # fmt: skip
         self.bottom.aside(self.cell if focused is self.grid else "")
         self.bottom.hint(keys.hints(tables, self.changed_keys, self.idle_keys))
 

@@ -1,0 +1,116 @@
+"""The statistics of the tensor under the cursor: they start once it rests, and end the moment that it moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from time import monotonic
+
+from textual.timer import Timer
+
+from inspector.nodes import Tensor
+from tui import messages
+from tui.lines import safe
+from tui.reader import Job, Reader
+from tui.screens.workspace import NARROW, Workspace
+from tui.widgets.statistics import Count
+
+REST = 0.15
+"""Seconds that the cursor rests before something is counted."""
+
+FIRST = 0.03
+"""Seconds of counting after which the first figures show."""
+
+EVERY = 0.2
+"""Seconds between two looks at the figures while they are counted."""
+
+
+class Counting(Workspace):
+    """The part of the screen that counts."""
+
+    def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str]) -> None:
+        super().__init__(reader, path, changed_keys)
+        self._rested: Timer | None = None
+
+    def clear(self, path: str) -> None:
+        """Forget the tensor of the file before."""
+        self.leave_statistics()
+        super().clear(path)
+
+    def action_statistics(self) -> None:
+        """Show the statistics, more of them, or none."""
+        if self.app.size.width < NARROW and self.pane == "tree":
+            self.statistics_under_tree = not self.statistics_under_tree
+        else:
+            self.statistics_size = (self.statistics_size + 1) % len(self.statistics_heights)
+        self.lay_out()
+        self.rest_on(self.module_tree.node)
+
+    def action_log(self) -> None:
+        """The bars of the histogram as high as counts, or as their logarithms."""
+        self.statistics.log_counts = not self.statistics.log_counts
+        self.statistics.redraw()
+
+    def rest_on(self, node: object) -> None:
+        """The cursor is at a node now: count it when that is so for a while."""
+        tensor = node if isinstance(node, Tensor) else None
+        shown = self.statistics.count
+        if shown is not None and shown.tensor is tensor and self.statistics.display:
+            return
+        self.leave_statistics()
+        if tensor is not None and self.statistics.display:
+            self._rested = self.set_timer(REST, lambda: self.count(tensor))
+
+    def leave_statistics(self) -> None:
+        """Nobody wants the figures any more."""
+        if self._rested is not None:
+            self._rested.stop()
+            self._rested = None
+        self.reader.stop("statistics")
+        self.statistics.show(None)
+
+    def count(self, tensor: Tensor) -> None:
+        """Show the statistics of a tensor, as they are counted; at once where they are known."""
+        known = self.known.whole(tensor)
+        if known is not None:
+            self.statistics.show(Count(tensor, known, 1.0))
+            return
+        self.statistics.show(Count(tensor))
+
+        def work(job: Job) -> messages.Counted:
+            return messages.Counted(job, counted(job, tensor))
+
+        self.reader.ask("statistics", work, self.post_message)
+
+    def on_counted(self, event: messages.Counted) -> None:
+        """Show the figures so far, and remember the whole ones."""
+        if event.stale:
+            return
+        count = event.count
+        if count.done and count.statistics is not None:
+            self.known.keep(count.tensor, count.statistics)
+        self.statistics.show(count)
+
+
+def counted(job: Job, tensor: Tensor) -> Count:
+    """The figures of a tensor, told as they become more. For the reader's thread."""
+    from inspector import InspectorError
+    from inspector.statistics.crew import effort
+    from inspector.statistics.scan import Tally, scan
+
+    start = monotonic()
+    due = start + FIRST
+    numel, nbytes = max(tensor.numel, 1), effort(tensor)
+
+    def tell(done: int, tally: Tally) -> None:
+        nonlocal due
+        job.progress(0)
+        now = monotonic()
+        if now >= due and done < numel:
+            due = now + EVERY
+            part = done / numel
+            job.post(messages.Counted(job, Count(tensor, tally.result(), part, part * nbytes / (now - start))))
+
+    try:
+        return Count(tensor, scan(tensor, tell), 1.0)
+    except (InspectorError, OSError, MemoryError) as error:
+        return Count(tensor, error=safe(messages.Failed(job, error).text))

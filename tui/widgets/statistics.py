@@ -1,0 +1,209 @@
+"""The strip with the statistics of the tensor under the cursor: figures at the left, their histogram at the right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.style import Style
+from textual.reactive import Reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.figures import short_size
+from tui.lines import Line, Part, cells, cut, spread, strip, width_of
+from tui.summary import figure
+from tui.theme import palette
+from tui.widgets.histogram import histogram_lines
+
+if TYPE_CHECKING:
+    from inspector.nodes import Tensor
+    from inspector.statistics import Statistics
+
+GAP = 3
+"""Columns between the columns of figures."""
+
+HISTOGRAM = 30
+"""Columns that the histogram has at least, before figures are left out for it."""
+
+TALL = 14
+"""Rows from which all figures stand above the histogram."""
+
+LEAST_BARS = 5
+"""Rows that the histogram has below them at least, with a gap."""
+
+Entry = tuple[str, str, str]
+"""A word, its figure, and the role of that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What is known of a tensor: its `statistics` so far; `part` of it is counted, at `rate` bytes a second."""
+
+    tensor: Tensor
+    statistics: Statistics | None = None
+    part: float = 0.0
+    rate: float = 0.0
+    error: str = ""
+
+    @property
+    def done(self) -> bool:
+        """Whether all of it is counted."""
+        return self.part >= 1
+
+
+class StatisticsPanel(Widget):
+    """Shows a `Count`; without one it is empty. `log_counts` lets the bars be as high as the logarithms of their counts."""
+
+    has_focus: Reactive[bool] = Reactive(False, repaint=False)
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.log_counts = False
+        self.count: Count | None = None
+        self._lines: list[Line] | None = None
+        self._base: Style | None = None
+
+    def show(self, count: Count | None) -> None:
+        """Show what is known now, or nothing."""
+        if count is not self.count:
+            self.count = count
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Make the lines again."""
+        self._lines = None
+        self.refresh()
+
+    @property
+    def text(self) -> str:
+        """All that is shown."""
+        return "\n".join("".join(text for text, _ in line) for line in self._made())
+
+    def on_resize(self) -> None:
+        """Fit into the new size."""
+        self.redraw()
+
+    def render_line(self, y: int) -> Strip:
+        """One line of it."""
+        base = self._base = self._base or self.rich_style
+        lines = self._made()
+        return strip(lines[y] if y < len(lines) else (), self.size.width, palette(self.app), base)
+
+    def notify_style_update(self) -> None:
+        """Take over the colours of a new theme."""
+        self._base = None
+        super().notify_style_update()
+
+    def _made(self) -> list[Line]:
+        if self._lines is None:
+            width, height = self.size
+            self._lines = [] if self.count is None else panel_lines(self.count, width, height, self.log_counts)
+        return self._lines
+
+
+def panel_lines(count: Count, width: int, height: int, log: bool) -> list[Line]:
+    """The head and, below it, as many figures as have room beside the histogram."""
+    statistics = count.statistics
+    lines: list[Line] = [head_line(count, width, log)]
+    if statistics is None:
+        return lines
+    rows = height - 1
+    found = entries(statistics, count.done)
+    if rows >= TALL:
+        table = _table(found, rows - LEAST_BARS, width, even=True)
+        drawn = histogram_lines(statistics, width - 2, rows - len(table) - 1, log)
+        lines += [*table, ()]
+        lines += [[(" ", "text"), *bar] for bar in drawn]
+        return lines
+    left = _table(found, rows, max(width - HISTOGRAM - GAP, 0))
+    taken = max(map(width_of, left), default=0)
+    # Where there is room, the histogram stands below the right half of the screen.
+    start = max(taken + GAP, min(width // 2 + 2, width - 2 * HISTOGRAM))
+    right = histogram_lines(statistics, width - start - 1, rows, log)
+    for row in range(rows):
+        figures = list(left[row]) if row < len(left) else []
+        bars = list(right[row]) if row < len(right) else []
+        lines.append([*figures, (" " * (start - width_of(figures)), "text"), *bars])
+    return lines
+
+
+def head_line(count: Count, width: int, log: bool) -> Line:
+    """What is shown, how exact it is, what is wrong with the tensor; at the right how far the count is."""
+    left: list[Part] = [(" statistics", "accent")]
+    statistics = count.statistics
+    if count.error:
+        return [*left, (cut(f"  {count.error}", max(width - width_of(left), 0)), "error")]
+    if statistics is None:
+        return spread(left, [("counting … ", "dim")], width)
+    for word, found in (("NaN", statistics.nan), ("+Inf", statistics.posinf), ("-Inf", statistics.neginf)):
+        if found:
+            left.append((f"  {word} {found:,}", "error"))
+    if count.done:
+        how = "exact" if statistics.exact else f"quantiles ± {100 * statistics.bound:.2g} %"
+        facts: list[Part] = [(f"  {how}", "dim"), (f"  {statistics.count:,} elements", "dim")]
+    else:
+        facts = [("  so far", "badge"), (f"  of {statistics.count:,} elements", "badge")]
+    if statistics.parts:
+        facts.insert(1, ("  magnitudes |x|", "class"))
+    right: list[Part] = [("log counts ", "badge")] if log else []
+    if not count.done:
+        right += [(f"{count.part:.0%} ", "dim"), *([(f"{short_size(int(count.rate))}/s ", "dim")] if count.rate else [])]
+    for fact in facts:
+        if width_of(left) + width_of([fact]) + width_of(right) < width:
+            left.append(fact)
+    return spread(left, right, width)
+
+
+def entries(statistics: Statistics, done: bool) -> list[Entry]:
+    """All figures, the foremost first; those of a count that goes on are drawn as such."""
+    role = "value" if done else "dim"
+
+    def of(word: str, value: float) -> Entry:
+        return word, figure(value), role
+
+    def number(word: str, count: int, bad: bool = False) -> Entry:
+        return word, f"{count:,}", "error" if bad and count else role
+
+    found = [
+        of("min", statistics.min),
+        of("max", statistics.max),
+        of("mean", statistics.mean),
+        of("std", statistics.std),
+        of("norm", statistics.norm),
+        of("abs max", statistics.abs_max),
+        number("zero", statistics.zero),
+        number("NaN", statistics.nan, True),
+        number("+Inf", statistics.posinf, True),
+        number("-Inf", statistics.neginf, True),
+        number("denormal", statistics.denormal),
+        ("distinct", "" if statistics.distinct is None else f"{statistics.distinct:,}", role),
+    ]
+    found += [of(f"{100 * part:.3g} %", value) for part, value in statistics.quantiles.items()]
+    for name, part in statistics.parts.items():
+        found += [of(f"{name} {word}", getattr(part, word)) for word in ("min", "max", "mean", "std")]
+    return [entry for entry in found if entry[1]]
+
+
+def _table(found: list[Entry], rows: int, width: int, even: bool = False) -> list[Line]:
+    """The entries in columns, one below the other: as many columns as have room, of `rows` or, if `even`, of fewer."""
+    for shorter in range(1, rows) if even else ():
+        table, complete = _columns(found, shorter, width)
+        if complete:
+            return table
+    return _columns(found, max(rows, 1), width)[0]
+
+
+def _columns(found: list[Entry], rows: int, width: int) -> tuple[list[Line], bool]:
+    """The entries in columns of so many rows, and whether there is room for all of them."""
+    lines: list[list[Part]] = [[] for _ in range(min(rows, len(found)))]
+    for first in range(0, len(found), rows):
+        column = found[first : first + rows]
+        word_width = max(cells(word) for word, _, _ in column)
+        figure_width = max(cells(text) for _, text, _ in column)
+        gap = GAP if first else 1
+        if width_of(lines[0]) + gap + word_width + 2 + figure_width > width:
+            return list(lines), False
+        for line, (word, text, role) in zip(lines, column, strict=False):
+            line += [(f"{' ' * gap}{word:<{word_width}}", "dim"), (f"  {text:>{figure_width}}", role)]
+    return list(lines), True
