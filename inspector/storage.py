@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
-from inspector.errors import DamagedFile
+from inspector.errors import DamagedFile, NoValues
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,6 +72,53 @@ class Storage:
         if offset < 0 or offset + length > self.nbytes:
             raise DamagedFile(f"bytes {offset} to {offset + length} are wanted of a storage of {self.nbytes}")
         return self.home.read(self.key, offset, length)
+
+    def runs(self, offset: int, length: int) -> list[Run]:
+        """The storages that some bytes lie in: this one, or those that it is joined from."""
+        return self.home.runs(offset, length) if isinstance(self.home, Joined) else [(self, offset, length)]
+
+
+Run = tuple[Storage, int, int]
+"""Some bytes of a storage: it, the first one, and how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A home for a storage that lies in runs of others: `starts` are the bytes at which each begins in the whole.
+
+    A run is another storage, which is not joined itself, and the first byte there.
+    """
+
+    parts: Sequence[tuple[Storage, int]]
+    starts: Sequence[int]
+
+    def read(self, key: Any, offset: int, length: int) -> bytes:
+        """`length` bytes from byte `offset` of the whole; the key is not looked at."""
+        return b"".join(storage.read(first, count) for storage, first, count in self.runs(offset, length))
+
+    def runs(self, offset: int, length: int) -> list[Run]:
+        """Where some bytes of the whole lie."""
+        found: list[Run] = []
+        place = max(bisect_right(self.starts, offset) - 1, 0)
+        while length > 0 and self.parts:
+            storage, first = self.parts[place]
+            within = offset - self.starts[place]
+            end = self.starts[place + 1] if place + 1 < len(self.starts) else offset + length
+            count = min(length, end - offset)
+            found.append((storage, first + within, count))
+            offset, length, place = offset + count, length - count, place + 1
+        return found
+
+
+class Nowhere:
+    """A home for what is missing, and why."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def read(self, key: Any, offset: int, length: int) -> bytes:
+        """Raises `NoValues`."""
+        raise NoValues(self.why)
 
 
 @dataclass(frozen=True, slots=True)

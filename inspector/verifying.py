@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inspector import dtypes
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.nodes import Node, Tensor
 from inspector.soundness import LISTED, told
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
 
 READ = 1 << 12
 """Bytes whose reading takes as long as beginning to read."""
+
+OPENED = 8 * READ
+"""The same for a piece of a tensor, whose own file has to be opened for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,9 @@ def verify_small(root: Node, archive: Zip | None, limit: int) -> list[str]:
 
     Many small storages count for more than their bytes, as each takes reads of its own.
     """
+    pieces = (len(node.traits.pieces) for node in root.walk() if isinstance(node, Tensor))
+    if sum(pieces) * OPENED > limit:
+        return []
     lying = _storages(root)
     others = _others(archive, lying)
     size = _checked_bytes(lying) + sum(member.size for member in others)
@@ -100,11 +108,21 @@ def _wrong(archive: Zip | None, members: list[Member], tick: Callable[[int], Non
 
 
 def _storages(root: Node) -> dict[Storage, list[Tensor]]:
-    """The storages from `root` down, and the tensors that lie in each."""
+    """The storages from `root` down, and the tensors that lie in each; pieces are opened, and what can't be is left out."""
     lying: dict[Storage, list[Tensor]] = {}
     for node in root.walk():
-        if isinstance(node, Tensor) and node.storage is not None:
-            lying.setdefault(node.storage, []).append(node)
+        if not isinstance(node, Tensor):
+            continue
+        if node.storage is not None:
+            width = dtypes.DTYPES[node.dtype].bytes if node.dtype in dtypes.DTYPES else 1
+            for storage, _, _ in node.storage.runs(node.offset * width, node.nbytes):
+                lying.setdefault(storage, []).append(node)
+            continue
+        for piece in node.traits.pieces:
+            with suppress(InspectorError):
+                inner = piece.open().storage
+                if inner is not None:
+                    lying.setdefault(inner, []).append(node)
     return lying
 
 

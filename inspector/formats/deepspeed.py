@@ -1,16 +1,12 @@
 """DeepSpeed ZeRO folders (stages 1, 2 and 3): the float32 model put together from the partitions of all ranks.
 
 Each rank keeps a slice of the flattened parameters in its `*_optim_states.pt`; names and shapes are in
-`*_model_states.pt`. Parameters become views into the joined slices, nothing is copied.
-Source: `deepspeed/utils/zero_to_fp32.py`, whose arithmetic this follows.
+`*_model_states.pt`. Source: `deepspeed/utils/zero_to_fp32.py`.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from bisect import bisect_right
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +14,11 @@ from inspector.dotted_names import join
 from inspector.errors import DamagedFile, InspectorError, brief, visible
 from inspector.formats import Contents, Found, Opening
 from inspector.formats import read as read_any
+from inspector.formats.zero_partitions import Shapes, by_fragments, by_groups, by_parameters, filled, hole, view
 from inspector.naming import find
 from inspector.nodes import Kind, Module, Node, Tensor, Value
 from inspector.pickles.arguments import integers
 from inspector.sources import LocalFile, Pool, refused
-from inspector.storage import Storage, contiguous
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +28,10 @@ NAME = "DeepSpeed ZeRO checkpoint"
 MODEL = re.compile(r"(?:zero_pp_rank_(\d+)_)?mp_rank_(\d+)_model_states\.pt")
 OPTIMIZER = re.compile(r"(?:bf16_)?zero_pp_rank_(\d+)_mp_rank_(\d+)_optim_states\.pt")
 
-MOMENTS = ("exp_avg", "exp_avg_sq")
+MOST_RANKS = 1 << 16
+"""Ranks that are counted."""
 
-Shapes = dict[str, tuple[int, ...]]
+MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def recognises(found: Found) -> bool:
@@ -63,42 +60,6 @@ def step_folder(folder: Path, names: frozenset[str]) -> Path:
     if step not in names:
         raise DamagedFile(f"'latest' names the folder {visible(step)}, which is not there")
     return folder / step
-
-
-@dataclass(slots=True)
-class Joined:
-    """A home for a storage that lies in runs of others: `starts` are the bytes at which each begins in the whole."""
-
-    runs: list[tuple[Storage, int]]
-    starts: list[int]
-
-    def read(self, key: Any, offset: int, length: int) -> bytes:
-        """`length` bytes from byte `offset` of the whole; the key is not looked at."""
-        pieces: list[bytes] = []
-        place = bisect_right(self.starts, offset) - 1
-        while length > 0:
-            storage, first = self.runs[place]
-            within = offset - self.starts[place]
-            end = self.starts[place + 1] if place + 1 < len(self.starts) else offset + length
-            count = min(length, end - offset)
-            pieces.append(storage.read(first + within, count))
-            offset, length, place = offset + count, length - count, place + 1
-        return b"".join(pieces)
-
-
-def joined(parts: list[Tensor]) -> Storage:
-    """One storage of the elements of several flat tensors of one dtype, one behind the other."""
-    width = parts[0].nbytes // max(parts[0].numel, 1) or 1
-    runs: list[tuple[Storage, int]] = []
-    starts: list[int] = []
-    total = 0
-    for part in parts:
-        if part.storage is None or not part.contiguous or part.dtype != parts[0].dtype:
-            raise DamagedFile("the partitions of the ranks do not fit together")
-        runs.append((part.storage, part.offset * width))
-        starts.append(total)
-        total += part.nbytes
-    return Storage(Joined(runs, starts), None, total, "cpu", dtype=parts[0].dtype)
 
 
 class _Reader:
@@ -131,19 +92,23 @@ class _Reader:
         version = find(model, "ds_version")
         if isinstance(version, Value) and type(version.value) is str:
             self.contents.metadata["DeepSpeed version"] = version.value
-        entries: dict[str, Tensor] = {}
-        kinds: dict[str, Kind] = {}
-        shapes = list(_shapes(find(model, "param_shapes")))
-        if optimizers and shapes:
-            self.check_ranks(optimizers)
-            states = [state for _, state in optimizers]
-            entries = self.partitioned(states, shapes, stage, self.flat_groups)
-            kinds = dict.fromkeys(entries, "parameter")
+        shapes, frozen = list(_shapes(find(model, "param_shapes"))), next(_shapes(find(model, "frozen_param_shapes")), {})
+        states = self.by_rank(optimizers)
+        entries = self.partitioned(states, shapes, stage, _flat_groups) if optimizers and shapes else {}
+        if stage == 3 and frozen:
+            entries |= self.frozen(models, model, frozen, len(states))
+        kinds: dict[str, Kind] = dict.fromkeys(entries, "parameter")
         self.add_unpartitioned(model, entries, kinds)
+        for name, shape in ((name, shape) for group in [*shapes, frozen] for name, shape in group.items()):
+            if name not in entries:
+                entries[name], kinds[name] = (
+                    hole("float32", shape, "the files of the ranks that have it are missing"),
+                    "parameter",
+                )
         self.add_shared(model, entries, kinds)
         self.hang("model", entries, kinds)
         for moment in MOMENTS if shapes else ():
-            found = self.partitioned([state for _, state in optimizers], shapes, stage, _moments(moment), quiet=True)
+            found = self.partitioned(states, shapes, stage, _moments(moment), quiet=True)
             if found:
                 self.hang(moment, found, {})
         self.keep_rest(model)
@@ -159,42 +124,44 @@ class _Reader:
         self.contents.calls += inner.calls
         return inner.root
 
-    def check_ranks(self, optimizers: list[tuple[int, Node]]) -> None:
-        """Notes the ranks whose files are missing."""
-        count = find(optimizers[0][1], "optimizer_state_dict.partition_count")
+    def by_rank(self, optimizers: list[tuple[int, Node]]) -> list[Node | None]:
+        """The state of each rank; None, and a note, where its file is missing."""
+        there = dict(optimizers)
+        count = find(optimizers[0][1], "optimizer_state_dict.partition_count") if optimizers else None
         value = count.value if isinstance(count, Value) else None
-        counts = value if type(value) in (list, tuple) else (value,)
-        if not counts or any(type(part) is not int for part in counts):
-            return
-        expected = max(counts)
-        there = {rank for rank, _ in optimizers}
-        missing = [str(rank) for rank in range(min(expected, 1 << 16)) if rank not in there]
+        listed: Any = value if type(value) in (list, tuple) else (value,)
+        counts = [part for part in listed if type(part) is int]
+        expected = min(max([*counts, *(rank + 1 for rank in there)], default=0), MOST_RANKS)
+        missing = [str(rank) for rank in range(expected) if rank not in there]
         if missing:
             shown = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
             self.contents.problems.append(f"the files of {len(missing)} of {expected} ranks are missing: {shown}")
-
-    def flat_groups(self, state: Node) -> list[Tensor]:
-        """The flattened float32 parameters of one rank, one tensor for each group."""
-        for key in ("single_partition_of_fp32_groups", "fp32_flat_groups"):
-            found = find(state, f"optimizer_state_dict.{key}")
-            if isinstance(found, Module):
-                return [child for child in found.children if isinstance(child, Tensor)]
-        return []
+        return [there.get(rank) for rank in range(expected)]
 
     def partitioned(
-        self, states: list[Node], shapes: list[Shapes], stage: Any, groups_of: Any, quiet: bool = False
+        self, states: list[Node | None], shapes: list[Shapes], stage: Any, groups_of: Any, quiet: bool = False
     ) -> dict[str, Tensor]:
         """The parameters as views into the joined partitions of all ranks. Raises nothing: what is missing is noted."""
-        groups = [groups_of(state) for state in states]
-        if not groups or not all(groups):
-            if not quiet:
-                self.contents.problems.append("a rank's file holds no flattened parameters")
-            return {}
         try:
-            return _stage3(groups, shapes) if stage == 3 else _stage2(groups, shapes)
-        except (DamagedFile, IndexError) as error:
+            ranks = filled([groups_of(state) if state is not None else None for state in states])
+            return by_parameters(ranks, shapes) if stage == 3 else by_groups(ranks, shapes)
+        except DamagedFile as error:
             if not quiet:
-                self.contents.problems.append(f"the partitions of the ranks do not fit together: {error}")
+                self.contents.problems.append(f"the partitions of the ranks can't be joined: {error}")
+            return {}
+
+    def frozen(self, models: list[tuple[int, str]], first: Node, shapes: Shapes, ranks: int) -> dict[str, Tensor]:
+        """The parameters that are not trained, in stage 3: every rank's model file has a fragment of each."""
+        held: list[dict[str, Tensor] | None] = [None] * max(ranks, models[-1][0] + 1 if models[-1][0] < MOST_RANKS else 1)
+        for rank, name in models:
+            node = find(first if name == models[0][1] else self.file(name), "frozen_param_fragments")
+            if isinstance(node, Module) and rank < len(held):
+                start = len(node.name) + 1
+                held[rank] = {tensor.name[start:]: tensor for tensor in node.tensors()}
+        try:
+            return by_fragments(held, shapes)
+        except DamagedFile as error:
+            self.contents.problems.append(f"the fragments of frozen parameters can't be joined: {error}")
             return {}
 
     def add_unpartitioned(self, model: Node, entries: dict[str, Tensor], kinds: dict[str, Kind]) -> None:
@@ -216,8 +183,8 @@ class _Reader:
         for child in shared.children if isinstance(shared, Module) else ():
             pair = child.value if isinstance(child, Value) else None
             source = entries.get(pair) if type(pair) is str else None
-            if source is not None and child.label not in entries:
-                entries[child.label] = _view(source.storage, source.shape, source.offset, source.dtype)
+            if source is not None and source.storage is not None and child.label not in entries:
+                entries[child.label] = view(source.storage, source.shape, source.offset, source.dtype)
                 kinds[child.label] = kinds.get(str(pair), "parameter")
 
     def hang(self, key: str, entries: dict[str, Tensor], kinds: dict[str, Kind]) -> None:
@@ -243,6 +210,15 @@ class _Reader:
             self.root.children.append(rest)
 
 
+def _flat_groups(state: Node) -> list[Tensor]:
+    """The flattened float32 parameters of one rank, one tensor for each group."""
+    for key in ("single_partition_of_fp32_groups", "fp32_flat_groups"):
+        found = find(state, f"optimizer_state_dict.{key}")
+        if isinstance(found, Module):
+            return [child for child in found.children if isinstance(child, Tensor)]
+    return []
+
+
 def _moments(moment: str) -> Any:
     """What finds a rank's flattened moments: `base_optimizer_state` is a list of groups, or a torch optimizer's state."""
 
@@ -257,44 +233,6 @@ def _moments(moment: str) -> Any:
         return []
 
     return groups
-
-
-def _stage2(groups: list[list[Tensor]], shapes: list[Shapes]) -> dict[str, Tensor]:
-    """Stages 1 and 2: each group is flattened whole and cut into one part for each rank."""
-    entries: dict[str, Tensor] = {}
-    for number, group in enumerate(shapes):
-        parts = [rank[number] for rank in groups]
-        storage, offset = joined(parts), 0
-        for name, shape in group.items():
-            entries[name] = _view(storage, shape, offset, storage.dtype)
-            offset += math.prod(shape)
-    return entries
-
-
-def _stage3(groups: list[list[Tensor]], shapes: list[Shapes]) -> dict[str, Tensor]:
-    """Stage 3: each parameter is cut into one part for each rank, the last one padded."""
-    flats = [_flat(rank) for rank in groups]
-    entries: dict[str, Tensor] = {}
-    offset = 0
-    for group in shapes:
-        for name, shape in group.items():
-            numel = math.prod(shape)
-            each = -(-numel // len(flats))
-            parts = [_view(flat, (each,), offset, flat.dtype) for flat in flats]
-            entries[name] = _view(joined(parts), shape, 0, flats[0].dtype)
-            offset += each
-    return entries
-
-
-def _flat(rank: list[Tensor]) -> Storage:
-    """All groups of a rank as one storage."""
-    if len(rank) == 1 and rank[0].storage is not None and rank[0].offset == 0:
-        return rank[0].storage
-    return joined(rank)
-
-
-def _view(storage: Storage | None, shape: tuple[int, ...], offset: int, dtype: str) -> Tensor:
-    return Tensor(dtype, shape, contiguous(shape), storage, offset)
 
 
 def _shapes(node: Node | None) -> Iterator[Shapes]:

@@ -25,7 +25,6 @@ from inspector.formats.onnx_elements import (
     STRINGS,
     TENSOR_NAME,
     UNSIGNED,
-    Nowhere,
     Proto,
     Runs,
     Varints,
@@ -35,7 +34,7 @@ from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text,
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.cursor import Cursor
 from inspector.sources import Flat, Pool, Source
-from inspector.storage import Storage, contiguous
+from inspector.storage import Nowhere, Storage, contiguous
 
 MODEL = {1: VARINT, 2: RUN, 3: RUN, 4: RUN, 5: VARINT, 6: RUN, 7: RUN, 8: RUN, 14: RUN, 20: RUN, 25: RUN, 26: RUN}
 """The fields of `ModelProto` and their wire types; the first is `ir_version`."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from inspector.dtypes import DType
-from inspector.errors import DamagedFile, NoValues
+from inspector.errors import DamagedFile
 from inspector.formats.protobuf import fields
 from inspector.pickles.cursor import Cursor
 from inspector.sources import Source
@@ -47,17 +47,6 @@ class Proto:
     place: int = 0
     nbytes: int = 0
     problem: str = ""
-
-
-class Nowhere:
-    """A home for what is missing."""
-
-    def __init__(self, problem: str) -> None:
-        self.problem = problem
-
-    def read(self, key: Any, offset: int, length: int) -> bytes:
-        """Raises `NoValues`."""
-        raise NoValues(self.problem)
 
 
 class Runs:

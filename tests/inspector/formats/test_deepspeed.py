@@ -119,11 +119,77 @@ def test_the_step_folder_opens_by_itself(tmp_path):
         assert opened["model.fc.bias"].shape == (5,)
 
 
-def test_a_missing_rank_is_named(tmp_path):
-    folder = write(tmp_path / "run", 2, parameters())
-    (folder / "global_step5" / "zero_pp_rank_1_mp_rank_00_optim_states.pt").unlink()
+@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_of_a_missing_rank_exactly_the_parameters_that_it_has_a_part_of_are_named_and_the_others_read(
+    tmp_path, stage, gone
+):
+    folder = write(tmp_path / "run", stage, parameters())
+    (folder / "global_step5" / f"zero_pp_rank_{gone}_mp_rank_00_optim_states.pt").unlink()
+    why = f"what rank {gone} has of it is missing"
     with inspector.open(str(folder)) as opened:
-        assert any("1 of 3 ranks" in problem for problem in opened.problems)
+        assert opened.problems[0] == f"the files of 1 of 3 ranks are missing: {gone}"
+        lost = [name for name, tensor in opened.state_dict().items() if why in tensor.traits.problems]
+        # In stage 1 and 2 a rank has a run of each group, in stage 3 a part of every parameter.
+        runs = {0: ["fc.weight", "norm.weight"], 1: ["fc.weight", "fc.bias", "norm.weight"], 2: ["fc.bias"]}
+        expected = ["fc.weight", "fc.bias", "norm.weight"] if stage == 3 else runs[gone]
+        shared = ["head.weight"] if "fc.weight" in expected else []
+        assert lost == [f"model.{name}" for name in [*expected, *shared]]
+        assert any(problem.endswith(why) and f"model.{expected[0]}" in problem for problem in opened.problems)
+        for name, tensor in parameters()[0].items() | parameters()[1].items():
+            if name in expected:
+                with pytest.raises(inspector.NoValues, match=why):
+                    opened[f"model.{name}"].numpy()
+            else:
+                assert opened[f"model.{name}"].torch().equal(tensor)
+
+
+@pytest.mark.parametrize("stage", [2, 3])
+def test_without_any_optimizer_file_every_parameter_is_still_listed(tmp_path, stage):
+    folder = write(tmp_path / "run", stage, parameters())
+    for path in (folder / "global_step5").glob("*optim_states.pt"):
+        path.unlink()
+    with inspector.open(str(folder)) as opened:
+        weight = opened["model.fc.weight"]
+        assert (weight.shape, weight.kind) == ((5, 3), "parameter")
+        if stage == 2:
+            # The model file has them whole, in half precision.
+            assert weight.dtype == "float16"
+            assert not opened.problems
+        else:
+            assert any("model.fc.weight" in problem and "missing" in problem for problem in opened.problems)
+            with pytest.raises(inspector.NoValues):
+                weight.numpy()
+
+
+def test_frozen_parameters_of_stage_3_are_joined_from_the_model_files_of_all_ranks(tmp_path):
+    folder = write(tmp_path / "run", 3, parameters())
+    frozen = torch.arange(8.0).bfloat16()
+    for rank, part in enumerate(torch.cat([frozen, torch.zeros(1).bfloat16()]).chunk(WORLD)):
+        path = folder / "global_step5" / f"zero_pp_rank_{rank}_mp_rank_00_model_states.pt"
+        model = torch.load(path, weights_only=False) if rank == 0 else {"module": {}}
+        model["frozen_param_shapes"] = OrderedDict({"base.weight": torch.Size([2, 4])})
+        model["frozen_param_fragments"] = OrderedDict({"base.weight": part.clone()})
+        torch.save(model, path)
+    with inspector.open(str(folder)) as opened:
+        assert not opened.problems
+        assert opened["model.base.weight"].torch().equal(frozen.reshape(2, 4))
+    (folder / "global_step5" / "zero_pp_rank_1_mp_rank_00_model_states.pt").unlink()
+    with inspector.open(str(folder)) as opened:
+        assert "model.base.weight: what rank 1 has of it is missing" in opened.problems
+
+
+def test_a_byte_that_was_changed_in_a_partition_names_the_parameters_that_lie_there(tmp_path):
+    folder = write(tmp_path / "run", 2, parameters())
+    path = folder / "global_step5" / "zero_pp_rank_0_mp_rank_00_optim_states.pt"
+    raw = parameters()[0]["fc.weight"].reshape(-1)[:4].numpy().tobytes()
+    data = bytearray(path.read_bytes())
+    data[data.index(raw)] ^= 4
+    path.write_bytes(data)
+    with inspector.open(str(folder)) as opened:
+        assert [problem for problem in opened.problems if "checksum" in problem] == [
+            "model.fc.weight, model.head.weight: the checksum is wrong: the bytes are not those that were written"
+        ]
 
 
 def test_a_latest_that_names_nothing_is_told_in_one_line(tmp_path):
