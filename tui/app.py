@@ -6,10 +6,12 @@ import os
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual import constants
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.driver import Driver
 from textual.screen import Screen
 
 from inspector.limits import DEFAULT, Limits
@@ -18,13 +20,17 @@ from tui.changed_cells import ChangedCells
 from tui.ordered_keys import OrderedKeys
 from tui.reader import Reader
 from tui.screens.explorer import ExplorerScreen
-from tui.theme import THEMES, suiting_theme
+from tui.theme import SIXTEEN, THEMES, suiting_theme
+
+if TYPE_CHECKING:
+    from tui.leaving import Leaving
 
 
 class TorchTUI(OrderedKeys, ChangedCells):
     """Explores the one of `paths`; of several, one is to be chosen, and without any a model file below this folder.
 
-    `query` is the filter that is set from the start.
+    `query` is the filter that is set from the start; `leaving` is told of every mistake that would end the program.
+    `error` is why no file can be shown, if that is so; whoever ran the app says it then.
     """
 
     TITLE = "torchtui"
@@ -33,9 +39,11 @@ class TorchTUI(OrderedKeys, ChangedCells):
     Screen { background: $background; color: $foreground; layout: vertical; }
     """
 
-    def __init__(self, *paths: str, query: str = "", limits: Limits = DEFAULT) -> None:
-        super().__init__()
+    def __init__(self, *paths: str, query: str = "", limits: Limits = DEFAULT, leaving: Leaving | None = None) -> None:
+        self.leaving = leaving
         self.limits = limits
+        # Without this Textual makes NO_COLOR shades of grey, which are colours to a terminal.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.animation_level = "none"
         self.reader = Reader()
         self.error = ""
@@ -45,8 +53,24 @@ class TorchTUI(OrderedKeys, ChangedCells):
         self.set_keymap(self.changed_keys)
         for theme in THEMES:
             self.register_theme(theme)
-        if "TEXTUAL_THEME" not in os.environ:
+        if self.no_color:
+            self.theme = SIXTEEN.name
+        elif "TEXTUAL_THEME" not in os.environ:
             self.theme = suiting_theme(self.console.color_system, os.environ)
+
+    def get_driver_class(self) -> type[Driver]:
+        """The terminal, where there is one that has to be left as it was."""
+        if self.leaving is None or constants.DRIVER:
+            return super().get_driver_class()
+        from tui.terminal import Terminal
+
+        return Terminal
+
+    def _handle_exception(self, error: Exception) -> None:
+        """A mistake of this program ends it at once. Textual would print its own account of it."""
+        if self.leaving is not None:
+            self.leaving.crash(error)
+        super()._handle_exception(error)
 
     def get_default_screen(self) -> Screen[None]:
         """The explorer, under whatever else there is."""

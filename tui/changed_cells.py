@@ -41,8 +41,8 @@ _SINGLE = re.compile("[ -~\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u21
 class ChangedCells(App[None]):
     """An app that knows what the terminal shows."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, *, ansi_color: bool | None = None) -> None:
+        super().__init__(ansi_color=ansi_color)
         self._shown = Shown()
 
     def on_mount(self) -> None:

@@ -104,10 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         _drop_output()
         return 130
-    except Exception:
-        import traceback
+    except Exception as error:
+        from tui import log
 
-        _say(f"this is a mistake in torchtui; please report it with what is in {_log(traceback.format_exc())}")
+        _say(log.line("", error))
     _drop_output()
     return 2
 
@@ -153,8 +153,10 @@ def _parser() -> _Parser:
 def _run(parser: _Parser, arguments: Sequence[str] | None) -> int:
     options = parser.parse_intermixed_args(arguments)
     if options.help or options.version:
+        from tui import log
+
         output = _Output(sys.stdout)
-        output.write(parser.format_help() if options.help else _version() + "\n")
+        output.write(parser.format_help() if options.help else f"{log.version()}\n")
         output.flush()
         return 0
     _check(options)
@@ -213,9 +215,14 @@ def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
     if query:
         _query(query)
     from tui.app import TorchTUI
+    from tui.leaving import Leaving
+    from tui.terminal import Output, only_ascii
 
-    app = TorchTUI(*paths, query=query, limits=limits)
-    app.run()
+    # Textual's own choice is stderr, which may lead to a file.
+    output = Output(sys.stdout.fileno(), only_ascii=only_ascii(os.environ, bool(sys.flags.utf8_mode)))
+    with Leaving(output) as leaving:
+        app = TorchTUI(*paths, query=query, limits=limits, leaving=leaving)
+        app.run()
     if app.error:
         _say(app.error)
     return app.return_code or 0
@@ -338,30 +345,10 @@ def _export(checkpoint: Checkpoint, options: argparse.Namespace, query: Query) -
     return f"Wrote {visible(options.export)} ({plural(len(tensors), 'tensor')}, {short_size(size)})"
 
 
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return f"torchtui {version('torchtui')}"
-    except PackageNotFoundError:
-        return "torchtui, not installed"
-
-
 def _say(text: str, below: str = "") -> None:
     """One line on stderr, whatever the text is made of, and what is `below` as it is."""
     with suppress(OSError, ValueError, AttributeError):
         sys.stderr.write(f"torchtui: {visible(text)}\n{below}" + ("\n" if below else ""))
-
-
-def _log(text: str) -> str:
-    """Keeps a text in a file of its own; the file's path."""
-    import tempfile
-
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="torchtui-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
-    ) as file:
-        file.write(text)
-    return file.name
 
 
 def _drop_output() -> None:

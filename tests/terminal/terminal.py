@@ -7,6 +7,7 @@ import contextlib
 import fcntl
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -15,7 +16,9 @@ import termios
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pyte
 
@@ -44,6 +47,8 @@ _DEVICE_STRING = rb"\x1b[P_^X](?:[^\x1b]|\x1b(?!\\))*\x1b\\"
 _UNDRAWN = re.compile(rb"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|" + _DEVICE_STRING + rb"|\x1b\[[<=>][0-9;:]*[@-~]")
 _UNFINISHED = re.compile(rb"\x1b(?:\][^\x07\x1b]*\x1b?|[P_^X](?:[^\x1b]|\x1b(?!\\))*|\[[0-?]*[ -/]*|[ -/]*)$")
 _MODES = re.compile(rb"\x1b\[\?([0-9;]+)([hl])")
+_SWITCH = re.compile(rb"(\x1b\[\?1049[hl])")
+_KITTY = re.compile(rb"\x1b\[>[0-9]+u")
 _CLIPBOARD = re.compile(rb"\x1b\]52;[^;\x07\x1b]*;([A-Za-z0-9+/=]*)(?:\x07|\x1b\\)")
 
 
@@ -79,9 +84,12 @@ class Terminal:
         self.chunks: list[tuple[float, int]] = []
         self._screen = pyte.Screen(columns, rows)
         self._stream = pyte.ByteStream(self._screen)
+        self._below: tuple[Any, Any] | None = None
+        """What the alternate screen covers, while it is on."""
         self._drawn = 0
         self._came = threading.Condition()
         self._master, self._slave = os.openpty()
+        self._hung_up, self._hang_up = os.pipe()
         self._set_size(columns, rows)
         # A session leader's first terminal becomes its controlling one, so a shell that opens it by name is enough;
         # running Python between fork and exec is not safe with torch's threads in this process.
@@ -196,6 +204,23 @@ class Terminal:
         self._screen.resize(rows, columns)
         self._set_size(columns, rows)
 
+    def hang_up(self) -> None:
+        """Be gone, as a terminal whose window or connection is: nothing is read any more, and nothing can be written."""
+        os.close(self._slave)
+        self._slave = -1
+        os.write(self._hang_up, b"!")
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Whether no mode is left behind: no alternate screen, mouse, paste, reports, kitty keys, hidden cursor."""
+        kitty = len(_KITTY.findall(bytes(self.raw))) - self.raw.count(b"\x1b[<u")
+        return kitty == 0 and self.modes | {7} == {7, 25} and self.raw.count(b"\x1b[?7l") <= self.raw.count(b"\x1b[?7h")
+
+    @property
+    def left_behind(self) -> str:
+        """What was written after the alternate screen was left."""
+        return _MODES.sub(b"", self.raw.rpartition(b"\x1b[?1049l")[2]).decode().replace("\r", "")
+
     def close(self) -> None:
         """End the program if it still runs, as closing the window would, and give the terminal back."""
         if not self.ended:
@@ -224,12 +249,14 @@ class Terminal:
 
     def _read(self) -> None:
         while True:
+            ready = select.select((self._master, self._hung_up), (), ())[0]
             try:
-                data = os.read(self._master, 1 << 16)
+                data = os.read(self._master, 1 << 16) if ready == [self._master] else b""
             except OSError:
                 data = b""
             if not data:
-                os.close(self._master)
+                for descriptor in (self._master, self._hung_up, self._hang_up):
+                    os.close(descriptor)
                 return
             now = time.perf_counter()
             with self._came:
@@ -241,7 +268,15 @@ class Terminal:
         with self._came:
             new = _finished(bytes(self.raw[self._drawn :]))
         self._drawn += len(new)
-        self._stream.feed(_UNDRAWN.sub(b"", new))
+        for part in _SWITCH.split(_UNDRAWN.sub(b"", new)):
+            if not _SWITCH.fullmatch(part):
+                self._stream.feed(part)
+            elif part.endswith(b"h"):
+                self._below = deepcopy((self._screen.buffer, self._screen.cursor))
+                self._screen.erase_in_display(2)
+            elif self._below is not None:
+                self._screen.buffer, self._screen.cursor = self._below
+                self._below = None
 
 
 def _finished(data: bytes) -> bytes:

@@ -262,15 +262,18 @@ def test_a_mistake_of_the_program_is_one_line_and_a_log(
     run: Run, checkpoint: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def fail(*_: object) -> None:
-        raise ZeroDivisionError("of the\nprogram")
+        raise ZeroDivisionError("of the\nprogram\x1b[2J")
 
     monkeypatch.setattr("tui.reports.tree.write_tree", fail)
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     status, _, err = run(checkpoint, "--print")
     assert status == 2
     log = Path(one_line(err).rpartition(" ")[2])
-    assert log.parent == tmp_path
-    assert "ZeroDivisionError: of the\nprogram" in log.read_text()
+    assert log.parent == tmp_path / "torchtui"
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert "ZeroDivisionError: of the\nprogram\\x1b[2J" in log.read_text()
+    monkeypatch.setenv("XDG_STATE_HOME", "/proc/nowhere")
+    assert "please report it" in one_line(run(checkpoint, "--print")[2])
 
 
 def test_too_little_memory_is_said(run: Run, checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -82,17 +82,6 @@ asyncio.run(main())
     assert said.stdout.strip() == "[]"
 
 
-def test_a_mistake_in_a_callback_ends_the_program_with_a_status_of_its_own(tutorial: Path):
-    script = PROGRAM[2].replace(
-        "sys.exit", "from tui.screens.explorer import ExplorerScreen as E; E.action_metadata = lambda self: 1 / 0; sys.exit"
-    )
-    with Terminal([*PROGRAM[:2], script, "model.pt"], cwd=tutorial) as terminal:
-        terminal.wait_for("fc3")
-        terminal.press("i")
-        assert terminal.wait() not in (0, 2)
-        assert ALTERNATE_SCREEN not in terminal.modes
-
-
 def test_quitting_waits_for_no_reader(tmp_path: Path):
     import torch
 

@@ -204,11 +204,13 @@ def show_below(text: str) -> None:
     try:
         # Before the text: this drops what was typed, which from then on may be the key that goes back.
         tty.setcbreak(descriptor)
+        # Nor is any key a signal here: Ctrl+C goes back too.
+        settings = termios.tcgetattr(descriptor)
+        settings[tty.LFLAG] &= ~termios.ISIG
+        termios.tcsetattr(descriptor, termios.TCSANOW, settings)
         out.write(f"{lines}\n\n[any key goes back to torchtui] ")
         out.flush()
         os.read(descriptor, 16)
-    except KeyboardInterrupt:
-        pass
     finally:
         termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
         os.close(descriptor)
