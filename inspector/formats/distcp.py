@@ -28,13 +28,12 @@ CALLED = re.compile(r"__\d+_\d+\.distcp")
 
 
 def recognises(found: Found) -> bool:
-    """Whether several archives of `torch.save` follow each other; one alone has to be called so."""
-    source = found.source
-    if source is None or not found.head.startswith(LOCAL) or FIRST not in found.head[:HEADER]:
-        return False
-    members = found.archive.members.values() if found.archive is not None else ()
-    first = next(iter(members), None)
-    return (first is not None and first.header > 0) or CALLED.fullmatch(Path(found.path).name) is not None
+    """Whether it is called as such a file is and begins with an archive of `torch.save`.
+
+    Here the name counts: of archives behind each other under any other name `torch.load` reads the last.
+    """
+    named = CALLED.fullmatch(Path(found.path).name) is not None
+    return named and found.source is not None and found.head.startswith(LOCAL) and FIRST in found.head[:HEADER]
 
 
 def read(found: Found, opening: Opening) -> Contents:

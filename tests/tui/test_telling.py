@@ -93,7 +93,7 @@ async def test_a_source_has_colours(legacy: Path):
 async def test_elsewhere_T_lists_all_texts_and_enter_shows_one(script: Path):
     async with exploring(script) as person:
         await person.press("T")
-        await person.see("code/__torch__/torch/nn/modules/linear.py")
+        await person.see("code/__torch__/torch/nn/modules/linear")
         await person.press("G", "k", "k", "k", "enter")
         await person.see("class")
         shown = person.lines[0].strip()
