@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.naming import is_optimizer, likely_kind
+from inspector.naming import has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
 
 
@@ -17,18 +17,18 @@ def count(root: Node) -> None:
     again = _Again()
     sizes: dict[tuple[str, tuple[int, ...]], tuple[int, int]] = {}
     order: list[Module] = []
-    # None stands behind everything that lies in an optimizer's state.
+    # None stands behind everything that lies aside from the parameters, like an optimizer's state.
     stack: list[Node | None] = [root]
-    in_optimizer = False
+    aside = False
     while stack:
         node = stack.pop()
         if node is None:
-            in_optimizer = False
+            aside = False
         elif isinstance(node, Module):
             node.tensor_count = node.numel = node.nbytes = 0
             order.append(node)
-            if not in_optimizer and is_optimizer(node):
-                in_optimizer = True
+            if not aside and has_no_parameters(node):
+                aside = True
                 stack.append(None)
             stack.extend(reversed(node.children))
         elif isinstance(node, Tensor):
@@ -41,7 +41,7 @@ def count(root: Node) -> None:
                 if found is None:
                     found = sizes[described] = (node.numel, node.nbytes)
                 numel, nbytes = found
-            if in_optimizer or likely_kind(node) != "parameter":
+            if aside or likely_kind(node) != "parameter":
                 numel = 0
             parent = node.parent
             if isinstance(parent, Module):

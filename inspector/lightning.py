@@ -6,10 +6,8 @@ from typing import Any
 
 from inspector.errors import brief
 from inspector.formats import Contents
+from inspector.naming import LIGHTNING
 from inspector.nodes import Module, Node, Tensor, Value
-
-VERSION = "pytorch-lightning_version"
-"""The key by which a checkpoint of Lightning's is known."""
 
 TOLD = ("epoch", "global_step", "hparams_name")
 """What of its entries belongs to what the file says of itself."""
@@ -19,9 +17,6 @@ PARAMETERS = "hyper_parameters"
 MOST = 10_000
 """Hyperparameters that are read for that."""
 
-INNER = ("_content", "_val")
-"""Where the containers and the leaves of omegaconf have what they hold."""
-
 
 def tell(contents: Contents) -> None:
     """Adds to the name of the format and to the metadata what Lightning has written about the checkpoint."""
@@ -30,7 +25,7 @@ def tell(contents: Contents) -> None:
         return
     children = {child.key: child for child in root.children if type(child.key) is str}
     values = {key: child.value for key, child in children.items() if isinstance(child, Value)}
-    version = values.get(VERSION)
+    version = values.get(LIGHTNING)
     if type(version) is not str:
         return
     contents.format = f"PyTorch Lightning {brief(version)} checkpoint, {contents.format}"
@@ -40,7 +35,7 @@ def tell(contents: Contents) -> None:
 
 
 def plain(node: Node) -> Any:
-    """What lies below a node as plain lists and dicts; of an object its public attributes, of omegaconf's what it holds."""
+    """What lies below a node as plain lists and dicts; of an object its public attributes."""
     whole: dict[str, Any] = {}
     stack: list[tuple[Node, Any, Any]] = [(node, whole, "")]
     count = 0
@@ -58,11 +53,8 @@ def plain(node: Node) -> Any:
 
 def _opened(node: Node) -> tuple[Any, list[Node]]:
     """A node as a value, or as an empty list or dict with the nodes that belong into it."""
-    while isinstance(node, Module) and node.role == "object":
-        inner = next((child for child in node.children if type(child.key) is str and child.key in INNER), None)
-        if inner is None:
-            return {}, [child for child in _readable(node) if child.label[:1] not in ("_", "(")]
-        node = inner
+    if isinstance(node, Module) and node.role == "object":
+        return {}, [child for child in _readable(node) if child.label[:1] not in ("_", "(")]
     if isinstance(node, Module):
         return ([] if node.type in ("list", "tuple", "set", "frozenset") else {}), _readable(node)
     return (node.value if isinstance(node, Value) else None), []

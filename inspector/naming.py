@@ -39,6 +39,27 @@ def is_optimizer(node: nodes.Node) -> bool:
     )
 
 
+LIGHTNING = "pytorch-lightning_version"
+"""The key by which a checkpoint of PyTorch Lightning is known."""
+
+LIGHTNINGS_OWN = frozenset({"callbacks", "loops", "lr_schedulers"})
+"""Entries in which it keeps what it knows of the training."""
+
+
+def has_no_parameters(node: nodes.Node) -> bool:
+    """Whether the tensors below this node are no parameters: an optimizer's state, Lightning's notes of the training."""
+    if is_optimizer(node):
+        return True
+    root = node.parent
+    return (
+        root is not None
+        and root.parent is None
+        and type(node.key) is str
+        and node.key in LIGHTNINGS_OWN
+        and any(type(child.key) is str and child.key == LIGHTNING for child in root.children)
+    )
+
+
 def likely_kind(tensor: nodes.Tensor) -> nodes.Kind:
     """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name is a buffer's."""
     if tensor.kind != "tensor" or _within_layer(tensor):
@@ -98,7 +119,7 @@ def key_text(key: Any) -> str:
 def named_tensors(root: nodes.Node, kind: nodes.Kind) -> Iterator[tuple[str, nodes.Tensor]]:
     """The parameters or buffers at or below `root` with their names, as `Module.named_parameters` says."""
     seen: set[int] = set()
-    for name, node in named(root, below=lambda node: not is_optimizer(node)):
+    for name, node in named(root, below=lambda node: not has_no_parameters(node)):
         if not isinstance(node, nodes.Tensor):
             continue
         if likely_kind(node) == kind and _first_time(node, seen):

@@ -25,7 +25,7 @@ Kind = Literal["parameter", "buffer", "tensor", "computed"]
 
 Role = Literal["layer", "names", "container", "object", "arguments", "bundle"]
 """What a module is: an `nn.Module`; a level of dotted names that stands for one; a dict, list, tuple or set; an object
-of a class that is neither torch's nor Python's; what such an object was called with; several objects
+of any other class; what such an object was called with; several objects
 of one file."""
 
 Access = Literal["attribute", "item", "joined", "none"]
@@ -320,6 +320,11 @@ class Module(Node):
     def short_type(self) -> str:
         """The class without its package: `Linear`."""
         return self.type.rpartition(".")[2]
+
+    @property
+    def opaque(self) -> bool:
+        """Whether it is an object of a class that is neither torch's nor Python's, of which nobody knows what it means."""
+        return self.role == "object" and not self.type.startswith("torch.")
 
     def isinstance(self, class_name: str) -> bool:
         """Whether this module is of that class or, for a class of `torch.nn`, of a subclass of it in `torch.nn`.

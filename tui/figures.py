@@ -16,8 +16,12 @@ def short_size(nbytes: int) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """A count, exact, with its noun: `1 tensor`, `1,234 tensors`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """A count, exact, with its noun: `1 tensor`, `1,234 tensors`, `2 entries`, `3 matches`."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{number:,} {noun[:-1]}ies"
+    return f"{number:,} {noun}{'es' if noun.endswith('ch') else 's'}"
 
 
 def shape_text(shape: Sequence[int]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from inspector import soundness
 from inspector.errors import visible
-from inspector.naming import is_optimizer, likely_kind
+from inspector.naming import has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
 from inspector.query import Query
 from inspector.storage import Storage
@@ -31,15 +31,15 @@ Progress = Callable[[float], None]
 class Survey:
     """What a walk over the tree tells.
 
-    `dtypes` is how many tensors there are of each; `optimizers` are the states of optimizers, whose tensors are no
-    parameters; `together` has, for each tensor that is not alone in its storage, all that lie there; `tied` are those
-    that another one covers exactly: one tensor under several names. `troubled` are the tensors with which something is
-    wrong, by what it is; `damaged` are those, and the modules that they lie in. The storages hold `stored` bytes, of
-    which `unused` belong to no tensor.
+    `dtypes` is how many tensors there are of each; `asides` are modules whose tensors are no parameters, like the state
+    of an optimizer; `together` has, for each tensor that is not alone in its storage, all that lie there; `tied` are
+    those that another one covers exactly: one tensor under several names. `troubled` are the tensors with which
+    something is wrong, by what it is; `damaged` are those, and the modules that they lie in. The storages hold `stored`
+    bytes, of which `unused` belong to no tensor.
     """
 
     dtypes: dict[str, int] = field(default_factory=dict)
-    optimizers: frozenset[Node] = frozenset()
+    asides: frozenset[Node] = frozenset()
     together: dict[Tensor, list[Tensor]] = field(default_factory=dict)
     tied: frozenset[Tensor] = frozenset()
     troubled: dict[str, list[Tensor]] = field(default_factory=dict)
@@ -69,7 +69,7 @@ class Selection:
 def survey(root: Node, progress: Progress) -> Survey:
     """Walk over the tree once."""
     dtypes: dict[str, int] = {}
-    optimizers: list[Node] = []
+    asides: list[Node] = []
     groups: dict[Tensor, list[Tensor]] = {}
     held: dict[Storage, int] = {}
     for number, node in enumerate(root.walk()):
@@ -84,8 +84,8 @@ def survey(root: Node, progress: Progress) -> Survey:
             first = node.shares
             if first is not None:
                 groups.setdefault(first, [first]).append(node)
-        elif is_optimizer(node):
-            optimizers.append(node)
+        elif has_no_parameters(node):
+            asides.append(node)
     together = {tensor: group for group in groups.values() for tensor in group}
     tied: list[Tensor] = []
     for group in groups.values():
@@ -98,7 +98,7 @@ def survey(root: Node, progress: Progress) -> Survey:
     # What several tensors hold is counted for each: so nothing is said to be unused that is not.
     unused = sum(max(storage.nbytes - used, 0) for storage, used in held.items())
     damaged = _damaged(troubled)
-    return Survey(dtypes, frozenset(optimizers), together, frozenset(tied), troubled, damaged, stored, unused)
+    return Survey(dtypes, frozenset(asides), together, frozenset(tied), troubled, damaged, stored, unused)
 
 
 def _damaged(troubled: Mapping[str, Sequence[Tensor]]) -> frozenset[Node]:
@@ -216,14 +216,14 @@ class Index:
         numels = [0] * len(nodes)
         sizes = [0] * len(nodes)
         places: dict[Any, int] = {}
-        in_optimizer = bytearray(len(nodes))
+        aside = bytearray(len(nodes))
         for number, node in enumerate(nodes):
-            in_optimizer[number] = in_optimizer[parents[number]] or is_optimizer(node)
+            aside[number] = aside[parents[number]] or has_no_parameters(node)
             if not kept[number] or not isinstance(node, Tensor) or isinstance(node.parent, Tensor):
                 continue
             if node.kind == "computed":
                 continue
-            numel = 0 if in_optimizer[number] or likely_kind(node) != "parameter" else node.numel
+            numel = 0 if aside[number] or likely_kind(node) != "parameter" else node.numel
             nbytes = node.nbytes
             numels[number] += numel
             sizes[number] += nbytes

@@ -43,6 +43,19 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 0 else ""
 
 
+def cut_line(line: Line, width: int) -> Line:
+    """The line in at most `width` columns, its end left out."""
+    if width_of(line) <= width:
+        return line
+    shown: list[Part] = []
+    for text, role in line:
+        if cells(text) >= width:
+            return [*shown, (cut(f"{text}…", width), role)]
+        shown.append((text, role))
+        width -= cells(text)
+    return shown
+
+
 def cut_middle(text: str, width: int) -> str:
     """The text in at most `width` columns, its middle left out: names differ at both ends."""
     if cells(text) <= width:
@@ -83,6 +96,14 @@ def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
     return list(pieces)
 
 
+def labelled(label: str, value: Part, column: int, width: int) -> list[Line]:
+    """A label and, from a column on, its value, wrapped below itself; the value of a longer label comes behind that."""
+    head = label + " " * max(column - cells(label), 2)
+    if cells(head) > width // 2 > column:
+        return [[(cut(label, width), "dim")], *wrap([(" " * column, "dim"), value], width, column)]
+    return wrap([(head, "dim"), value], width, column)
+
+
 def _fitting(text: str, width: int) -> int:
     """How many characters of the text fit into `width` columns."""
     if text.isascii():
@@ -113,6 +134,6 @@ def under_cursor(strip: Strip, cursor: Style, base: Style) -> Strip:
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """The two lines at the ends of `width` columns; where there is no room for both, the left one."""
+    """The two lines at the ends of `width` columns; where there is no room for both, the left one, cut if need be."""
     gap = width - width_of(left) - width_of(right)
-    return [*left, (" " * gap, "text"), *right] if gap > 0 else left
+    return [*left, (" " * gap, "text"), *right] if gap > 0 else cut_line(left, width)

@@ -18,6 +18,9 @@ MOST_LINES = 200_000
 MOST_CHARACTERS = 20_000_000
 """Bounds on the text of one module."""
 
+LONGEST_VALUE = 10_000
+"""Characters of a value in it; of a longer one the last is an ellipsis."""
+
 
 def module(node: Module, most_lines: int = MOST_LINES) -> str:
     """The text of `print(module)`: classes, what they say of themselves, and below them their modules.
@@ -153,4 +156,4 @@ def _leaf(node: Node) -> str:
     """The line for a tensor or value."""
     if isinstance(node, Tensor):
         return f"{node.kind} {text(list(node.shape))} {visible(node.dtype)}"
-    return visible(text(node.value)) if isinstance(node, Value) else ""
+    return visible(text(node.value, LONGEST_VALUE)) if isinstance(node, Value) else ""

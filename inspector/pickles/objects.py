@@ -7,7 +7,7 @@ a stack, goes by identity, and stops at a bound of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 Opcode = Literal["REDUCE", "NEWOBJ", "NEWOBJ_EX", "INST", "OBJ", "BUILD", "SETITEMS", "APPENDS", "ADDITEMS", "EXT"]
@@ -127,15 +127,15 @@ LONGEST_INT = 4000
 """Bits of the largest int that is written out in decimal; Python's own conversion is quadratic."""
 
 
-def scalar_text(value: Any) -> str:
-    """A scalar or bytes as Python writes it, at most some hundred characters."""
+def scalar_text(value: Any, limit: int = 1000) -> str:
+    """A scalar or bytes as Python writes it, of a long one about the first `limit` characters."""
     kind = type(value)
     if kind is int and value.bit_length() > LONGEST_INT:
         return f"<int of {value.bit_length()} bits>"
     if kind in (bytes, bytearray):
-        return repr(bytes(value)) if len(value) <= 64 else f"<{len(value)} bytes: {bytes(value[:32])!r}…>"
-    if kind is str and len(value) > 1000:
-        return repr(value[:1000]) + "…"
+        return repr(bytes(value)) if len(value) <= limit // 16 else f"<{len(value)} bytes: {bytes(value[:32])!r}…>"
+    if kind is str and len(value) > limit:
+        return repr(value[:limit]) + "…"
     return repr(value)
 
 
@@ -156,7 +156,7 @@ def text(value: Any, limit: int = 200) -> str:
             if below is not None:
                 stack.append(below)
                 continue
-            piece = _leaf(item)
+            piece = _leaf(item, max(limit, 1000))
         pieces.append(piece)
         length += len(piece)
         if length > limit or len(stack) > limit:
@@ -174,12 +174,12 @@ class _Literal:
 _COMMA, _COLON, _END = _Literal(", "), _Literal(": "), _Literal(")")
 
 
-def _leaf(item: Any) -> str:
+def _leaf(item: Any, limit: int) -> str:
     kind = type(item)
     if isinstance(item, Global):
         return item.path
     if kind in SCALARS or kind in (bytes, bytearray):
-        return scalar_text(item)
+        return scalar_text(item, limit)
     described = getattr(item, "inert_text", None)
     return str(described()) if described is not None else f"<{kind.__name__}>"
 
@@ -194,7 +194,9 @@ def _parts(item: Any) -> Iterator[Any] | None:
     if kind is Set:
         return _between("{" if item.type == "set" else f"{item.type}({{", item.items, "}" if item.type == "set" else "})")
     if kind is Dict:
-        return _entries(item)
+        return _entries(item.type, item.keys, item.values)
+    if kind is dict:
+        return _entries("dict", item, item.values())
     if kind is Instance:
         return _call(item)
     if kind is Persistent:
@@ -211,15 +213,15 @@ def _between(opening: str, items: Any, closing: str) -> Iterator[Any]:
     yield _Literal(closing)
 
 
-def _entries(item: Dict) -> Iterator[Any]:
-    yield _Literal("{" if item.type == "dict" else f"{item.type}({{")
-    for index, (key, value) in enumerate(zip(item.keys, item.values, strict=True)):
+def _entries(type: str, keys: Iterable[Any], values: Iterable[Any]) -> Iterator[Any]:
+    yield _Literal("{" if type == "dict" else f"{type}({{")
+    for index, (key, value) in enumerate(zip(keys, values, strict=True)):
         if index:
             yield _COMMA
         yield key
         yield _COLON
         yield value
-    yield _Literal("}" if item.type == "dict" else "})")
+    yield _Literal("}" if type == "dict" else "})")
 
 
 def _call(item: Instance) -> Iterator[Any]:

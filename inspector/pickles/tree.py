@@ -15,6 +15,7 @@ from inspector.dotted_names import is_place, join
 from inspector.limits import DEFAULT, Limits
 from inspector.naming import ITEMS, key_text
 from inspector.nodes import Module, Node, Tensor, Value
+from inspector.pickles.configs import held
 from inspector.pickles.entries import last_entries
 from inspector.pickles.looks import LAYER_TABLES, fits_a_line, holds_tensor, is_state_dict, width
 from inspector.pickles.objects import Dict, Global, Instance, Set
@@ -56,6 +57,7 @@ class _Builder:
         self.limits = limits
         self.problems = problems
         self.first: dict[int, Node] = {}
+        self.turned_out: dict[int, Any] = {}
         self.lines: dict[int, bool] = {}
         self.copies = 0
         self.depths: dict[int, int] = {}
@@ -108,13 +110,11 @@ class _Builder:
         return found
 
     def same(self, value: Instance) -> Any:
-        """The one tensor that an object turns out to be, however often it comes; else the object itself."""
-        found = self.first.get(id(value))
-        if found is None:
-            found = completed(value)
-            if found is not None:
-                self.first[id(value)] = found
-        return found if type(found) is Tensor else value
+        """What an object turns out to be, the same however often it comes: a tensor, what it holds; else itself."""
+        if id(value) not in self.turned_out:
+            tensor = completed(value)
+            self.turned_out[id(value)] = held(value) if tensor is None else tensor
+        return self.turned_out[id(value)]
 
     def tensor(self, tensor: Tensor, key: Any, parent: Module | None) -> Tensor:
         first = self.first.get(id(tensor))

@@ -90,3 +90,27 @@ def test_hyperparameters_that_hold_themselves_come_to_an_end(tmp_path: Path):
 def test_a_version_that_is_no_text_makes_it_no_checkpoint_of_lightnings(tmp_path: Path):
     torch.save({"pytorch-lightning_version": [1], "state_dict": {}}, tmp_path / "model.pt")
     assert inspector.open(tmp_path / "model.pt").format == "PyTorch zip"
+
+
+def test_scores_and_counters_of_the_training_are_no_parameters(tmp_path: Path):
+    score = torch.tensor(0.25)
+    torch.save(
+        {
+            "pytorch-lightning_version": "2.4.0",
+            "state_dict": {"fc.weight": torch.ones(2, 3)},
+            "callbacks": {"ModelCheckpoint": {"best_model_score": score, "best_k_models": {"a.ckpt": score}}},
+            "loops": {"fit_loop": {"total": torch.tensor(3)}},
+        },
+        tmp_path / "run.ckpt",
+    )
+    found = inspector.open(tmp_path / "run.ckpt")
+    assert isinstance(found.root, inspector.Module)
+    assert found.root.numel == 6
+    assert [name for name, _ in found.named_parameters()] == ["state_dict.fc.weight"]
+
+
+def test_callbacks_of_any_other_file_are_what_their_names_say(tmp_path: Path):
+    torch.save({"callbacks": {"weight": torch.ones(4)}}, tmp_path / "run.pt")
+    found = inspector.open(tmp_path / "run.pt")
+    assert isinstance(found.root, inspector.Module)
+    assert found.root.numel == 4

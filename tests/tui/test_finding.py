@@ -161,3 +161,13 @@ async def test_a_filter_from_the_command_line_is_set_from_the_start_and_escape_d
         await person.until(lambda: "weight" not in person.screen, "a tree without weights")
         await person.press("escape")
         await person.see("weight")
+
+
+async def test_a_filter_that_leaves_nothing_says_so_as_long_as_it_stands(checkpoint: Path):
+    async with exploring(checkpoint) as person:
+        await person.press("f", *"nowhere", "enter")
+        await person.see("only nowhere: nothing matches")
+        await person.press("escape")
+        await person.until(lambda: "nothing matches" not in person.screen)
+    async with exploring(checkpoint, query="nowhere") as person:
+        await person.see("only nowhere: nothing matches")

@@ -170,3 +170,17 @@ async def test_leaving_a_tensor_gives_up_nothing_that_is_copied_of_it(tutorial: 
         await person.until(lambda: sent)
         assert isinstance(person.app.explorer.module_tree.node, Tensor)
         assert sent[0].startswith("torch.tensor([[[[")
+
+
+async def test_a_long_text_is_copied_whole(tmp_path: Path, sent: list[str]):
+    import torch
+
+    template = "{% if x %}\n" * 800
+    torch.save({"template": template, "all": {"template": template}}, tmp_path / "run.pt")
+    async with exploring(tmp_path / "run.pt") as person:
+        await person.press("j", "y", "y")
+        await person.until(lambda: sent)
+        await person.press("j", "y", "y")
+        await person.until(lambda: len(sent) == 2)
+    assert sent[0] == repr(template)
+    assert repr(template) in sent[1]

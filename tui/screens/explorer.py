@@ -119,7 +119,7 @@ class ExplorerScreen(Telling, Taking, Watching, Counting):
         self.survey = event.survey
         self.title_line.opened(self.checkpoint, event.survey.dtypes)
         look = self.module_tree.look
-        look.tied, look.optimizers, look.damaged = event.survey.tied, event.survey.optimizers, event.survey.damaged
+        look.tied, look.asides, look.damaged = event.survey.tied, event.survey.asides, event.survey.damaged
         self.module_tree.redraw()
         self._follow()
 

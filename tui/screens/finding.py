@@ -190,14 +190,15 @@ class Finding(Workspace):
     def select(self, text: str) -> None:
         """Filter by a text; the empty one shows everything again."""
         self.filter = text
-        self._head()
         if not text.strip():
             self.reader.stop("filter")
             self._answered.set()
             self.selection = None
+            self._head()
             self.module_tree.unrestrict()
             self._tell("")
             return
+        self._head()
 
         def work(job: Job) -> messages.Selected:
             query = Query(text)
@@ -208,8 +209,9 @@ class Finding(Workspace):
         self.reader.ask("filter", work, self.post_message)
 
     def _head(self) -> None:
-        """Say over the tree which filter there is."""
-        self.tree_head.restriction = safe(self.filter.strip())
+        """Say over the tree which filter there is, and whether it leaves nothing."""
+        nothing = self.selection is not None and not self.selection.count
+        self.tree_head.restriction = safe(self.filter.strip()) + (": nothing matches" if nothing else "")
         self.tree_head.refresh()
 
     def on_selected(self, event: messages.Selected) -> None:
@@ -218,8 +220,9 @@ class Finding(Workspace):
             return
         self.index = event.index
         self.selection = selection = event.selection
+        self._head()
         self._answered.set()
-        self._tell(plural(selection.count, "match").replace("matchs", "matches"), "dim" if selection.count else "badge")
+        self._tell(plural(selection.count, "match"), "dim" if selection.count else "badge")
         self.module_tree.restrict(selection.below, selection.totals, selection.first)
 
     # Names

@@ -10,10 +10,10 @@ from textual.screen import Screen
 
 from inspector import Checkpoint
 from inspector.loading import Scan
-from inspector.pickles.objects import text
 from tui import keys
 from tui.figures import plural, short_size
-from tui.lines import Line, safe, wrap
+from tui.lines import Line, labelled, safe, wrap
+from tui.outline import COLUMN, outline
 from tui.reports.calls import scan_lines
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.line_view import LineView
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 KEYS_WIDTH = 22
 """Columns of the keys on the help page."""
-
-KEY_WIDTH = 18
-"""Columns of the words at the left of the metadata page."""
 
 
 class PageScreen(Screen[Any]):
@@ -95,16 +92,16 @@ def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
     lines: list[Line] = []
 
     def add(key: str, value: str, role: str = "text") -> None:
-        lines.extend(wrap([(f"{key:{KEY_WIDTH - 1}} ", "dim"), (value, role)], width, KEY_WIDTH))
+        lines.extend(labelled(key, (value, role), COLUMN, width))
 
     add("path", safe(checkpoint.path, 2000), "strong")
     add("format", safe(checkpoint.format))
     if checkpoint.misnamed:
         add("", f"the name ends in {safe(checkpoint.misnamed)}, but that is not what the file holds", "badge")
-    add("file size", f"{short_size(checkpoint.nbytes)} ({checkpoint.nbytes:,} B)")
+    exact = f" ({checkpoint.nbytes:,} B)" if checkpoint.nbytes >= 1000 else ""
+    add("file size", short_size(checkpoint.nbytes) + exact)
     lines += [[], *_heading("Metadata", len(checkpoint.metadata), "entry")]
-    for key, value in checkpoint.metadata.items():
-        add(safe(key), safe(value if isinstance(value, str) else text(value, 20_000), 20_000), "value")
+    lines += outline(checkpoint.metadata, width)
     lines += [[], *_heading("Problems", len(checkpoint.problems), "problem")]
     for problem in checkpoint.problems:
         lines += wrap([(safe(problem, 1000), "error")], width)
@@ -124,5 +121,5 @@ def call_lines(scan: Scan, width: int) -> list[Line]:
 
 
 def _heading(title: str, count: int, noun: str) -> Iterable[Line]:
-    said = plural(count, noun).replace("entrys", "entries") if count else "none"
+    said = plural(count, noun) if count else "none"
     return [[(f"{title}: ", "accent"), (said, "dim")]]

@@ -13,7 +13,7 @@ from inspector.storage import Computed, Quantization, Storage
 from inspector.window.pieces import Piece
 from tui.figures import plural, shape_text, short_count, short_size
 from tui.index import Survey
-from tui.lines import Line, cells, safe, wrap
+from tui.lines import Line, cells, labelled, safe
 from tui.widgets.text_pane import TextPane
 
 KEY = 12
@@ -74,7 +74,7 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
         facts.append(("same as", safe(node.twin.name, LONGEST_NAME), "badge"))
     lines: list[Line] = []
     for key, value, role in facts:
-        lines += wrap([(f" {key:{KEY}}", "dim"), (value, role)], width - 1, KEY + 1)
+        lines += labelled(f" {key}", (value, role), KEY + 1, width - 1)
     if isinstance(node, Module) and node.role == "layer":
         printed = describe.module(node, MOST_PRINTED).split("\n")
         lines += [[], *([(f" {line}", "text")] for line in printed)]
@@ -96,15 +96,17 @@ def _of_tensor(node: Tensor, ties: Ties, path: str) -> list[tuple[str, str, str]
         ("kind", kind, "text"),
         ("dtype", safe(node.dtype), "dtype"),
         ("shape", f"{shape_text(node.shape)}  {plural(node.numel, 'element')}, {short_size(node.nbytes)}", "text"),
-        ("stride", f"{shape_text(node.stride)}{'' if node.contiguous else '  not contiguous'}", "text"),
     ]
+    if traits.layout == "strided":
+        facts.append(("stride", f"{shape_text(node.stride)}{'' if node.contiguous else '  not contiguous'}", "text"))
     storage = node.storage
     if traits.computed is not None:
         facts += _computed(traits.computed)
     elif traits.pieces:
         facts += _pieces(traits.pieces)
     elif storage is None:
-        facts.append(("storage", f"no values in the file, {safe(node.device)}", "text"))
+        said = "in its parts" if traits.parts else "no values in the file"
+        facts.append(("storage", f"{said}, {safe(node.device)}", "text"))
     else:
         facts += _stored(node, storage, path)
     facts += _ties(node, ties)
@@ -124,16 +126,23 @@ def _of_tensor(node: Tensor, ties: Ties, path: str) -> list[tuple[str, str, str]
 
 def _stored(node: Tensor, storage: Storage, path: str) -> list[tuple[str, str, str]]:
     """Where the bytes are: which storage, how large, how much of it is this tensor's."""
-    key = f"byte {storage.key:,}" if type(storage.key) is int else safe(str(storage.key))
+    where = _place(storage.key) if storage.key is not None else ""
     if storage.file and storage.file != path:
-        key += f" of {safe(PurePath(storage.file).name)}"
-    where = f"{key}  {storage.nbytes:,} B, {safe(node.device)}"
+        where += f" of {safe(PurePath(storage.file).name)}"
+    where += f"{'  ' if where else ''}{storage.nbytes:,} B, {safe(node.device)}"
     if node.offset:
         where += f", from element {node.offset:,}"
     facts = [("storage", where + (", big-endian" if storage.big else ""), "text")]
     if 0 < node.nbytes < storage.nbytes:
         facts.append(("", f"this tensor takes {node.nbytes:,} B of it", "text"))
     return facts
+
+
+def _place(key: Any) -> str:
+    """Where a storage lies, as the format's own key for it says: a member's name, a byte, a byte of a member."""
+    if type(key) is tuple:
+        return ", ".join(map(_place, key))
+    return f"byte {key:,}" if type(key) is int else safe(str(key))
 
 
 def _pieces(pieces: Sequence[Piece]) -> list[tuple[str, str, str]]:
@@ -176,10 +185,10 @@ def _computed(computed: Computed) -> list[tuple[str, str, str]]:
 
 def _of_module(node: Module) -> list[tuple[str, str, str]]:
     facts = [("class", safe(node.type), "class")] if node.type else []
-    if node.role == "object":
+    if node.opaque:
         facts.append(("opaque", "an object of a class that is not torch's; shown as the file has it", "badge"))
     if node.children:
-        facts.append(("holds", plural(len(node.children), "entry").replace("entrys", "entries"), "text"))
+        facts.append(("holds", plural(len(node.children), "entry"), "text"))
     if node.tensor_count:
         numel = short_count(node.numel)
         exact = f" ({node.numel:,})" if node.numel >= 1000 else ""

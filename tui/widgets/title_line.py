@@ -7,12 +7,15 @@ from pathlib import PurePath
 
 from inspector import Checkpoint, Module, Tensor
 from tui.figures import plural, short_count, short_size
-from tui.lines import Line, Part, cut_middle, safe, width_of
+from tui.lines import Line, Part, cells, cut, cut_middle, safe, width_of
 from tui.widgets.one_line import OneLine
+
+MORE = 2
+"""Columns for the mark that something has no room."""
 
 
 class TitleLine(OneLine):
-    """File, format, tensors, parameters (tied ones once), bytes, dtypes; what has no room is left out from the end."""
+    """File, format, tensors, parameters (tied ones once), bytes, dtypes; what has no room at the end is marked by `…`."""
 
     DEFAULT_CSS = """
     TitleLine { background: $panel; }
@@ -46,11 +49,9 @@ class TitleLine(OneLine):
         self._facts = [(safe(checkpoint.format) + name, "badge" if name else "text")]
         if isinstance(root, Module | Tensor):
             tensors = root.tensor_count if isinstance(root, Module) else 1
-            self._facts += [
-                (plural(tensors, "tensor"), "text"),
-                (f"{short_count(root.numel)} parameters", "text"),
-                (short_size(root.nbytes), "text"),
-            ]
+            self._facts.append((plural(tensors, "tensor") if tensors else "no tensors", "text"))
+            if tensors:
+                self._facts += [(f"{short_count(root.numel)} parameters", "text"), (short_size(root.nbytes), "text")]
         most = sorted(dtypes.items(), key=lambda item: -item[1])
         named = [safe(name) if len(most) == 1 else f"{safe(name)} {count:,}" for name, count in most]
         self._facts += [(name, "dtype") for name in named]
@@ -66,8 +67,11 @@ class TitleLine(OneLine):
         if self._changed:
             left += [("  ", "text"), (self._changed, "error")]
         gap = "  "
-        for text, role in self._facts:
-            if width_of(left) + len(gap) + len(text) >= width:
+        for number, (text, role) in enumerate(self._facts, 1):
+            room = width - width_of(left) - len(gap)
+            if cells(text) + (MORE if number < len(self._facts) else 0) > room:
+                # The format may be cut; a number that is cut would be another one.
+                left += [(gap, "dim"), (cut(f"{text} …", room), role)] if number == 1 else [(" …", "dim")]
                 break
             left += [(gap, "dim"), (text, role)]
             gap = " · "

@@ -30,14 +30,14 @@ class Look:
     """What the lines need to know besides their node.
 
     `totals` are elements and bytes of modules where a filter changes them; `tied` are the tensors that lie in a
-    storage with others; `optimizers` are modules whose tensors are no parameters; `damaged` are tensors with problems,
+    storage with others; `asides` are modules whose tensors are no parameters; `damaged` are tensors with problems,
     and modules that hold such; `wanted` is what a search looks for.
     """
 
     root_label: str = ""
     totals: Mapping[Node, tuple[int, int]] = field(default_factory=dict)
     tied: Container[Tensor] = ()
-    optimizers: Container[Node] = ()
+    asides: Container[Node] = ()
     damaged: Container[Node] = ()
     wanted: re.Pattern[str] | None = None
 
@@ -132,8 +132,8 @@ def _figures(node: Node, look: Look) -> tuple[str, str]:
 def _is_parameter(tensor: Tensor, look: Look) -> bool:
     """Whether its elements are among those that the modules above count."""
     node: Node | None = tensor.parent
-    while node is not None and look.optimizers:
-        if node in look.optimizers:
+    while node is not None and look.asides:
+        if node in look.asides:
             return False
         node = node.parent
     return likely_kind(tensor) == "parameter"
@@ -159,7 +159,7 @@ def _badges(node: Node, look: Look, expanded: bool) -> list[Part]:
         if node in look.damaged or node.traits.problems:
             badges.append((" problem", "error"))
     elif isinstance(node, Module):
-        if node.role == "object":
+        if node.opaque:
             badges.append((" opaque", "badge"))
         if node in look.damaged and not expanded:
             badges.append((" problems below", "error"))
