@@ -1,4 +1,4 @@
-"""One measurement of a whole process: `run` from start to end, `opened` and `keys` in a pseudo-terminal.
+"""One measurement of a whole process: `run` from start to end, the others in a pseudo-terminal.
 
 This module imports nothing heavy: the kernel counts what a process had in memory when it started another one to the
 peak of that one, and a thread that draws would slow what is measured on a machine of two cores.
@@ -7,6 +7,7 @@ peak of that one, and a thread that draws would slow what is measured on a machi
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,9 @@ from tests.terminal.terminal import Terminal, environment
 
 COLUMNS, ROWS = 160, 45
 
+REPEAT = 0.033
+"""Seconds between two keys of one that is held down, as terminals repeat it."""
+
 # A process of its own that is smaller than anything measured, for the reason said above.
 _LAUNCHER = """\
 import json, os, sys, time
@@ -28,15 +32,16 @@ actions = [(os.POSIX_SPAWN_DUP2, null, number) for number in (0, 1)]
 process = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=actions)
 _, status, used = os.wait4(process, 0)
 seconds = time.perf_counter() - started
-print(json.dumps({"status": os.waitstatus_to_exitcode(status), "seconds": seconds, "MB": used.ru_maxrss * 1024 / 1e6}))
+said = {"status": os.waitstatus_to_exitcode(status), "seconds": seconds}
+print(json.dumps(said | {"cpu": used.ru_utime + used.ru_stime, "MB": used.ru_maxrss * 1024 / 1e6}))
 """
 
 Figures = dict[str, float]
-"""What one measurement gave: `seconds` or `ms`, and peak memory as `MB`."""
+"""What one measurement gave: `seconds` of the clock, seconds of `cpu`, peak memory as `MB`; of a terminal `KB` that came."""
 
 
 def run(command: Sequence[str]) -> Figures:
-    """A command from start to end with its output thrown away: `seconds` and `MB`. It must end with status 0."""
+    """A command from start to end with its output thrown away: `seconds`, `cpu` and `MB`. It must end with status 0."""
     launched = [sys.executable, "-S", "-E", "-c", _LAUNCHER, *command]
     done = subprocess.run(launched, env=environment(), capture_output=True, text=True, check=True)
     said: Figures = json.loads(done.stdout)
@@ -54,23 +59,85 @@ def told(command: Sequence[str]) -> Figures:
     return figures
 
 
-def opened(command: Sequence[str], sign: str) -> Figures:
-    """A program in a terminal, from start until its screen holds `sign`: `seconds`, and `MB` once it rests."""
-    with _at_rest(command, sign) as terminal:
-        return {"seconds": terminal.time_of(sign), "MB": peak(terminal)}
+def opened(command: Sequence[str], sign: str, patience: float = 15) -> Figures:
+    """A program in a terminal, from start until its screen holds `sign`: `seconds`; once it rests `cpu`, `MB`, `KB`."""
+    with _at_rest(command, sign, patience) as terminal:
+        return {
+            "seconds": terminal.time_of(sign),
+            "cpu": cpu(terminal),
+            "MB": peak(terminal),
+            "KB": len(terminal.raw) / 1000,
+        }
 
 
-def keys(command: Sequence[str], sign: str, way: Sequence[str], there: str, key: str, times: int) -> Figures:
-    """From a key to the last byte it caused: median `ms`.
+Way = Sequence[str]
+"""The keys that lead to where the measuring begins, one after the other."""
 
-    The program shows `sign` when it has started; the keys of `way` lead to where the screen holds `there`.
+
+def keys(
+    command: Sequence[str], sign: str, way: Way, there: str, pressed: Sequence[str], times: int, patience: float = 15
+) -> Figures:
+    """From a key to the last byte it caused, for each of `pressed` in turn, `times` over.
+
+    The program shows `sign` when it has started; the keys of `way` lead to where the screen holds `there`. `ms` is the
+    median, `p95` what 95 of 100 stay below, in ms; `cpu` and `KB` are what a key takes.
     """
+    with _at_rest(command, sign, patience) as terminal:
+        _walk(terminal, way, there, patience)
+        before, _ = _scheduled(terminal)
+        answers = [_answer(terminal, key) for _ in range(times) for key in pressed]
+        taken = _scheduled(terminal)[0] - before
+        milliseconds = [1000 * seconds for seconds, _ in answers]
+        return {
+            "ms": statistics.median(milliseconds),
+            "p95": percentile(milliseconds, 95),
+            "cpu": taken / len(answers) / 1e9,
+            "KB": statistics.median(size for _, size in answers) / 1000,
+            "MB": peak(terminal),
+        }
+
+
+def held(command: Sequence[str], sign: str, way: Way, there: str, key: str, times: int) -> Figures:
+    """A key held down: `KB` that come for each while it is, and `rest KB` from the last one on until nothing comes."""
     with _at_rest(command, sign) as terminal:
-        for earlier in way:
-            terminal.press(earlier)
-            _rest(terminal, 0.3)
-        terminal.wait_for(there)
-        return {"ms": statistics.median(1000 * _answer(terminal, key) for _ in range(times)), "MB": peak(terminal)}
+        _walk(terminal, way, there)
+        before = len(terminal.raw)
+        for number in range(times):
+            if number == times - 1:
+                during = len(terminal.raw)
+            terminal.press(key)
+            time.sleep(REPEAT)
+        _rest(terminal, 0.5)
+        return {"KB": (during - before) / (times - 1) / 1000, "rest KB": (len(terminal.raw) - during) / 1000}
+
+
+def idle(command: Sequence[str], sign: str, way: Way, there: str, seconds: float) -> Figures:
+    """A program that nobody touches: `%` of one core that it takes, and how often a second it `wakes`."""
+    with _at_rest(command, sign) as terminal:
+        _walk(terminal, way, there)
+        _rest(terminal, 2)
+        before = _scheduled(terminal)
+        time.sleep(seconds)
+        after = _scheduled(terminal)
+        return {"%": (after[0] - before[0]) / seconds / 1e7, "wakes": (after[1] - before[1]) / seconds}
+
+
+def _scheduled(terminal: Terminal) -> tuple[int, int]:
+    """Nanoseconds that all threads of a program have run so far, and how often they were given a core."""
+    threads = Path(f"/proc/{terminal.process.pid}/task").iterdir()
+    counted = [[int(word) for word in (thread / "schedstat").read_text().split()] for thread in threads]
+    return sum(row[0] for row in counted), sum(row[2] for row in counted)
+
+
+def percentile(values: Sequence[float], percent: int) -> float:
+    """The smallest of some values that so many of a hundred do not exceed."""
+    return sorted(values)[-(-len(values) * percent // 100) - 1]
+
+
+def cpu(terminal: Terminal) -> float:
+    """Seconds of processor time that the program in a terminal has taken so far."""
+    fields = Path(f"/proc/{terminal.process.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak(terminal: Terminal) -> float:
@@ -82,15 +149,31 @@ def peak(terminal: Terminal) -> float:
 
 
 @contextmanager
-def _at_rest(command: Sequence[str], sign: str) -> Iterator[Terminal]:
+def _at_rest(command: Sequence[str], sign: str, patience: float = 15) -> Iterator[Terminal]:
     with Terminal(command, columns=COLUMNS, rows=ROWS, env=environment()) as terminal:
         while not terminal.raw and not terminal.ended:
             time.sleep(0.02)
-        _rest(terminal, 1)
-        terminal.wait_for(sign)
+        _rest_with(terminal, sign, 1, patience)
         yield terminal
         terminal.press("q")
         terminal.wait()
+
+
+def _walk(terminal: Terminal, way: Way, there: str, patience: float = 15) -> None:
+    for earlier in way:
+        terminal.press(earlier)
+        _rest(terminal, 0.3)
+    _rest_with(terminal, there, 0.3, patience)
+
+
+def _rest_with(terminal: Terminal, sign: str, seconds: float, patience: float) -> None:
+    """Wait until nothing comes any more and the screen holds `sign`: it is drawn only where nothing moves."""
+    deadline = time.perf_counter() + patience
+    _rest(terminal, seconds)
+    while sign not in terminal.screen() and time.perf_counter() < deadline and not terminal.ended:
+        time.sleep(seconds)
+        _rest(terminal, seconds)
+    terminal.wait_for(sign, 0.1)
 
 
 def _rest(terminal: Terminal, seconds: float) -> None:
@@ -105,14 +188,15 @@ def _rest(terminal: Terminal, seconds: float) -> None:
         time.sleep(left)
 
 
-def _answer(terminal: Terminal, key: str) -> float:
-    """Press a key: seconds until the last byte before a pause of 150 ms. A key that nothing answers is an error."""
-    before = len(terminal.chunks)
+def _answer(terminal: Terminal, key: str) -> tuple[float, int]:
+    """Press a key: seconds until the last byte before a pause of 150 ms, and how many came. None at all is an error."""
+    before = len(terminal.raw)
+    chunks = len(terminal.chunks)
     pressed = time.perf_counter()
     terminal.press(key)
-    while len(terminal.chunks) == before:
+    while len(terminal.chunks) == chunks:
         if time.perf_counter() - pressed > 5:
             raise RuntimeError(f"nothing answers {key!r}; the screen:\n{terminal.screen()}")
         time.sleep(0.005)
     _rest(terminal, 0.15)
-    return terminal.chunks[-1][0] - pressed
+    return terminal.chunks[-1][0] - pressed, len(terminal.raw) - before
