@@ -65,8 +65,8 @@ FINDING = Table(
     "Find",
     (
         Key("find.search", "/", "search", "search in the names, as you type (a capital letter makes case count)", "search"),
-        Key("find.next", "n", "match(1)", "next match"),
-        Key("find.previous", "N", "match(-1)", "previous match"),
+        Key("find.next", "n", "match(1)", "next match; next finding"),
+        Key("find.previous", "N", "match(-1)", "previous match; previous finding"),
         Key("find.filter", "f", "filter", "show only what matches a name or a pattern (*.weight)", "filter"),
         Key("find.next_tensor", "]", "tensor(1)", "next tensor"),
         Key("find.previous_tensor", "[", "tensor(-1)", "previous tensor"),
@@ -78,6 +78,13 @@ COUNTING = Table(
     "Look at statistics",
     (
         Key("count.show", "s", "statistics", "the statistics: some, more, none", "statistics"),
+        Key(
+            "count.health",
+            "S",
+            "health",
+            "the health of the whole file (also :health); then the list of what is found",
+            "health",
+        ),
         Key("count.log", "b", "log", "the bars of the histogram by counts, or by their logarithms"),
     ),
 )
@@ -199,7 +206,7 @@ READING = Table(
 
 CLOSING = Table(
     "Leave a page",
-    (Key("page.close", "escape,?,i,x,!", "close", "back to where you were", "back"),),
+    (Key("page.close", "escape,?,i,x,!,S", "close", "back to where you were", "back"),),
 )
 
 TEXTS = Table(

@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from inspector import Checkpoint
     from inspector.loading import Scan
     from inspector.nodes import Node
+    from inspector.statistics.health import Finding
     from tui.clipboard import Outcome
     from tui.code import Code
     from tui.files import ModelFile
     from tui.index import Index, Selection, Survey
     from tui.reader import Job
+    from tui.screens.checking import Check
     from tui.widgets.statistics import Count
 
 
@@ -118,6 +120,19 @@ class Counted(Answer):
     def can_replace(self, message: Message) -> bool:
         """Later figures make earlier ones needless."""
         return isinstance(message, Counted) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Checked(Answer):
+    """What is found so far in a look at all tensors, in the file's order; `last` once there is no more."""
+
+    check: Check
+    findings: tuple[Finding, ...]
+    last: bool = False
+
+    def can_replace(self, message: Message) -> bool:
+        """Later findings hold the earlier ones."""
+        return isinstance(message, Checked) and message.job is self.job
 
 
 @dataclass(eq=False)

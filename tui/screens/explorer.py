@@ -17,7 +17,7 @@ from tui import messages
 from tui.index import Index, Survey, survey
 from tui.lines import safe
 from tui.reader import Job
-from tui.screens.counting import Counting
+from tui.screens.checking import Checking
 from tui.screens.taking import Taking
 from tui.screens.telling import Telling
 from tui.screens.watching import Watching
@@ -25,7 +25,7 @@ from tui.widgets.axis_bar import AxisBar
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.value_grid import ValueGrid
 
-SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch", "statistics")
+SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch", "statistics", "health")
 """What the reader is asked for on this screen."""
 
 HELD = 0.15
@@ -35,7 +35,7 @@ REST = 0.08
 """Seconds after which the right side follows a cursor that was moved by a key that is held down."""
 
 
-class ExplorerScreen(Telling, Taking, Watching, Counting):
+class ExplorerScreen(Telling, Checking, Taking, Watching):
     """One file."""
 
     def on_mount(self) -> None:
@@ -100,6 +100,7 @@ class ExplorerScreen(Telling, Taking, Watching, Counting):
         """Show what was read again, at the same place."""
         self.reader.stop(*SLOTS)
         former.close()
+        self.end_check()
         self.forget_changes()
         self.survey = Survey()
         self.module_tree.replace(event.checkpoint.root)
@@ -173,9 +174,11 @@ class ExplorerScreen(Telling, Taking, Watching, Counting):
 
     def action_open_row(self) -> None:
         """Into the values of a tensor; anything else folds."""
-        if isinstance(self.module_tree.node, Tensor):
+        node = self.module_tree.node
+        if isinstance(node, Tensor):
             self.catch_up()
             self.go_to_pane("grid")
+            self.land(node)
         else:
             self.module_tree.action_fold()
 

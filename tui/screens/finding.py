@@ -34,7 +34,7 @@ class Finding(Workspace):
 
     def _forget(self) -> None:
         self.filter = ""
-        self._wanted = ""
+        self.wanted = ""
         self._forget_found()
 
     def _forget_found(self) -> None:
@@ -57,8 +57,8 @@ class Finding(Workspace):
             here = self.module_tree.node
             kept = here is not None and selection.kept[index.number(here)]
             self.module_tree.restrict(selection.below, selection.totals, here if kept else selection.first)
-        if self._wanted:
-            self._search(self._wanted)
+        if self.wanted:
+            self._search(self.wanted)
 
     # Keys
 
@@ -81,7 +81,7 @@ class Finding(Workspace):
         """To the next place that the search found, or the previous one."""
         node = self.module_tree.node
         if self.index is None or not self._found or node is None:
-            self.bottom.say("nothing is searched for: / searches" if not self._wanted else self._nothing(), "badge")
+            self.bottom.say("nothing is searched for: / searches" if not self.wanted else self._nothing(), "badge")
             return
         here = self.index.number(node)
         place = bisect_right(self._found, here) if step > 0 else bisect_left(self._found, here) - 1
@@ -106,7 +106,7 @@ class Finding(Workspace):
                     self.module_tree.reveal(self._origin)
             elif purpose == "filter":
                 self.select("")
-        elif self.filter or self._wanted:
+        elif self.filter or self.wanted:
             self._search("")
             self.select("")
         else:
@@ -139,7 +139,7 @@ class Finding(Workspace):
     # Search
 
     def _search(self, wanted: str) -> None:
-        self._wanted = wanted
+        self.wanted = wanted
         self._found = ()
         flags = re.IGNORECASE if wanted == wanted.lower() else 0
         # A name is drawn label by label, and what is searched for may begin in the one before.
@@ -183,7 +183,7 @@ class Finding(Workspace):
         self.module_tree.reveal(self.index.nodes[self._found[place]])
 
     def _nothing(self) -> str:
-        return f"no name holds {self._wanted}"
+        return f"no name holds {self.wanted}"
 
     # Filter
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from inspector.naming import likely_kind
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.objects import text
 from tui.figures import shape_text, short_count, short_size
 from tui.lines import Line, Part, cells, cut, cut_middle, safe, width_of
+
+if TYPE_CHECKING:
+    from inspector.statistics.health import Finding
 
 COUNT = 8
 """Columns of a parameter count with the gap before it: `  66.4M`."""
@@ -20,6 +24,13 @@ SIZE = 10
 
 NARROWEST = {"size": 56, "count": 42, "kind": 26}
 """The least width of the tree that has these at the right."""
+
+MARKS: dict[str, tuple[str, str]] = {
+    "nan": ("NaN", "error"), "inf": ("Inf", "error"), "exploding": ("exploding", "error"), "unread": ("unread", "error"),
+    "dead rows": ("dead rows", "badge"), "dead columns": ("dead columns", "badge"), "zero": ("all zero", "badge"),
+    "constant": ("constant", "badge"),
+}  # fmt: skip
+"""What is wrong with values in a word, and its role, by the kind of finding."""
 
 INDENT = 2
 """Columns of one level."""
@@ -31,7 +42,8 @@ class Look:
 
     `totals` are elements and bytes of modules where a filter changes them; `tied` are the tensors that lie in a
     storage with others; `asides` are modules whose tensors are no parameters; `damaged` are tensors with problems,
-    and modules that hold such; `wanted` is what a search looks for.
+    and modules that hold such; `findings` has the worst that is wrong with values at or below a node, and `sound` are
+    tensors that were looked at for that; `wanted` is what a search looks for.
     """
 
     root_label: str = ""
@@ -39,6 +51,8 @@ class Look:
     tied: Container[Tensor] = ()
     asides: Container[Node] = ()
     damaged: Container[Node] = ()
+    findings: Mapping[Node, Finding] = field(default_factory=dict)
+    sound: Container[Node] = ()
     wanted: re.Pattern[str] | None = None
 
 
@@ -144,11 +158,17 @@ def _fitting(badges: list[Part], width: int) -> list[Part]:
     fitting: list[Part] = []
     for badge, role in badges:
         fitting.append((cut(badge, width - width_of(fitting)), role))
-    return [(badge, role) for badge, role in fitting if len(badge) > 2]
+    return [(badge, role) for badge, role in fitting if badge.strip() not in ("", "…")]
 
 
 def _badges(node: Node, look: Look, expanded: bool) -> list[Part]:
     badges: list[Part] = []
+    finding = look.findings.get(node)
+    if finding is not None:
+        word, role = MARKS[finding.kind]
+        badges.append((f" {word}", role))
+    elif node in look.sound:
+        badges.append((" ✓", "value"))
     if isinstance(node, Tensor):
         if node.traits.computed is not None:
             badges.append((f" {safe(node.traits.computed.brief)}", "class"))
