@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
-from textual import events
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.scrollbar import ScrollBar
 from textual.strip import Strip
 from textual.timer import Timer
 
@@ -23,7 +18,8 @@ from tui.lines import strip
 from tui.number_format import MOST_DIGITS
 from tui.theme import palette
 from tui.viewport import Viewport
-from tui.widgets.value_line import CellLook, cell_text, numbers_line, row_line
+from tui.widgets.page_view import PageView
+from tui.widgets.value_line import cell_text, numbers_line, row_line
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,25 +31,14 @@ PATIENCE = 0.1
 """Seconds that a new page waits for its values before it is drawn without them: one repaint, no flicker."""
 
 
-class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
+class ValueGrid(PageView, inherit_bindings=False):
     """Shows a page of `tensor` under a line of column numbers, with a cell cursor.
 
     It never reads: it posts `Wanted` for the values near the window, and `show` takes them.
     """
 
-    ALLOW_SELECT = False
     BINDINGS = keys.bindings(keys.VALUES)
     TABLES = (keys.VALUES,)
-    DEFAULT_CSS = """
-    ValueGrid {
-        overflow: scroll scroll;
-        scrollbar-size: 1 1;
-        scrollbar-background: $background;
-        scrollbar-background-hover: $background;
-        scrollbar-background-active: $background;
-        scrollbar-corner-color: $background;
-    }
-    """
 
     @dataclass
     class Wanted(Message):
@@ -91,9 +76,7 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
         self.raw = False
         self._tensor: Tensor | None = None
         self._axis: int | None = None
-        self._view: Viewport | None = None
         self._cache = BlockCache()
-        self._look = CellLook()
         self._base: Style | None = None
         self._waiting: Timer | None = None
 
@@ -117,20 +100,15 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         self._tensor = tensor
         self._cache.clear()
-        self._ask()
-        self._tell_cell()
+        self.ask()
+        self.tell_cell()
         if self._waiting is None:
             self._waiting = self.set_timer(PATIENCE, self._draw)
 
     @property
-    def page(self) -> Page | None:
-        """The page that is shown."""
-        return None if self._view is None else self._view.page
-
-    @property
-    def index(self) -> Index | None:
-        """The index of the element under the cursor."""
-        return None if self._view is None else self._view.index
+    def patient(self) -> bool:
+        """Whether it waits with drawing: for a while, until the values of a new page have come."""
+        return self._waiting is not None
 
     def show(self, block: BlockRead) -> None:
         """Take the answer to `Wanted`: its array, or its error. An answer to an older question is dropped."""
@@ -141,7 +119,7 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return
         changed = block.array is not None and self._look.fit(block.array)
         self._fit()
-        self._ask()
+        self.ask()
         if self._waiting:
             ready = bool(self._cache.error) or self._cache.covers(self._view.visible)
             if ready:
@@ -150,7 +128,7 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._draw()
         elif not had_all:
             self.refresh()
-        self._tell_cell()
+        self.tell_cell()
 
     def show_page(self, page: Page, axis: int | None = None) -> None:
         """Show another page of the tensor, with `axis` to step; where rows or columns now stand, they do at the cursor.
@@ -177,7 +155,7 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if page != view.page:
             self._turn(page, page.index(row, column))
         else:
-            self._move(lambda view: view.move_to(row, column, centre=True))
+            self.move(lambda view: view.move_to(row, column, centre=True))
         return None
 
     def shown(self) -> tuple[str, np.ndarray[Any, Any]] | None:
@@ -187,26 +165,6 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             return None
         window = self._view.visible
         return window.page.expression(window), block.values(window)
-
-    def action_move(self, rows: int, columns: int) -> None:
-        """The cursor so many cells on."""
-        self._move(lambda view: view.move(rows, columns))
-
-    def action_leaf(self, pages: float) -> None:
-        """So many pages down."""
-        self._move(lambda view: view.leaf(pages))
-
-    def action_leaf_across(self, pages: int) -> None:
-        """So many pages to the right."""
-        self._move(lambda view: view.leaf_across(pages))
-
-    def action_row(self, last: bool) -> None:
-        """To the first or last row."""
-        self._move(lambda view: view.move_to(view.page.height - 1 if last else 0, view.column))
-
-    def action_column(self, last: bool) -> None:
-        """To the first or last element of the row."""
-        self._move(lambda view: view.move_to(view.row, view.page.width - 1 if last else 0))
 
     def action_step(self, step: int) -> None:
         """So many places on along the axis that steps."""
@@ -253,35 +211,6 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
         """Fit the page into the new size."""
         self._draw()
 
-    def on_click(self, event: events.Click) -> None:
-        """The cursor goes to the cell that was clicked."""
-        offset, page = event.get_content_offset(self), self.page
-        if offset is not None and page is not None:
-            row = offset.y - 1
-            column, _ = divmod(offset.x - self._look.label_width(page), self._look.cell_width(page))
-            if row >= 0 and column >= 0:
-                self._move(lambda view: view.move_to(view.top + row, view.left + min(column, view.width - 1)))
-
-    def watch_scroll_x(self, old_value: float, new_value: float) -> None:
-        """Follow the scrollbar, by whole columns."""
-        if self._view is not None and not self._waiting:
-            width = self._look.cell_width(self._view.page)
-            self._scrolled(self._view.top, int((new_value + width // 2) // width))
-        _place(self.horizontal_scrollbar, new_value)
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Follow the scrollbar and the wheel."""
-        if self._view is not None and not self._waiting:
-            self._scrolled(round(new_value), self._view.left)
-        _place(self.vertical_scrollbar, new_value)
-
-    def _scrolled(self, top: int, left: int) -> None:
-        view = self._view
-        if view is not None and (view.top, view.left) != (top, left):
-            view.scroll_to(top, left)
-            self._ask()
-            self.refresh(self.scrollable_content_region.size.region)
-
     def _turn(self, page: Page | None, index: Index | None = None) -> None:
         """Another page; it is drawn when its values have come, or have not for a while."""
         self._cache.clear()
@@ -294,40 +223,23 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._view.move_to(*self._view.page.cell(index), centre=True)
         if not self.is_mounted:
             return
-        self._ask()
+        self.ask()
         self.post_message(self.PageChanged(self.page, self._axis))
-        self._tell_cell()
+        self.tell_cell()
         if page is None or page.empty:
             self._draw()
         elif self._waiting is None:
             self._waiting = self.set_timer(PATIENCE, self._draw)
 
-    def _move(self, how: Callable[[Viewport], None]) -> None:
-        """Move the cursor or the window, and repaint what that changes."""
-        view = self._view
-        if view is None or view.page.empty:
-            return
-        row, column, top, left = view.row, view.column, view.top, view.left
-        how(view)
-        if (view.row, view.column) != (row, column):
-            self._tell_cell()
-        self._ask()
-        if self._waiting:
-            return
-        if (view.top, view.left) != (top, left):
-            self._tell_scrollbars()
-            self.refresh(self.scrollable_content_region.size.region)
-        else:
-            self.refresh(*self._cross(row, column), *self._cross(view.row, view.column))
-
-    def _ask(self) -> None:
+    def ask(self) -> None:
         """Post `Wanted` if values near the window are neither here nor under way."""
         if self._view is not None and self._tensor is not None:
             window = self._cache.next(self._view.visible)
             if window is not None:
                 self.post_message(self.Wanted(self._cache.generation, self._tensor, window, not self.raw))
 
-    def _tell_cell(self) -> None:
+    def tell_cell(self) -> None:
+        """Post what the cursor stands on."""
         view, tensor = self._view, self._tensor
         text = "" if view is None or tensor is None else cell_text(tensor, view, self._cache)
         # Bubbling up takes so many steps that what the screen makes of it would be drawn a frame later than the cell.
@@ -347,29 +259,9 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
             self._waiting.stop()
             self._waiting = None
         self._fit()
-        self._ask()
-        self._tell_scrollbars()
+        self.ask()
+        self.tell_scrollbars()
         self.refresh()
-
-    def _tell_scrollbars(self) -> None:
-        view, size = self._view, self.scrollable_content_region.size
-        if view is None:
-            self.virtual_size = size
-            return
-        cell, top, left = self._look.cell_width(view.page), view.top, view.left
-        wider, higher = max(0, view.page.width - view.width), max(0, view.page.height - view.height)
-        self.virtual_size = Size(size.width + wider * cell, size.height + higher)
-        self.scroll_to(left * cell, top, animate=False)
-        view.scroll_to(top, left)
-
-    def _cross(self, row: int, column: int) -> list[Region]:
-        """Where a cell in sight, its row's label and its column's number are on the widget."""
-        view = self._view
-        if view is None or not (0 <= row - view.top < view.height and 0 <= column - view.left < view.width):
-            return []
-        label, cell = self._look.label_width(view.page), self._look.cell_width(view.page)
-        x, y = label + (column - view.left) * cell, 1 + row - view.top
-        return [Region(0, y, label, 1), Region(x, 0, cell, 1), Region(x, y, cell, 1)]
 
     def _scale(self) -> ColourScale:
         return ColourScale(None if palette(self.app).sixteen else self.background_colors[1])
@@ -393,10 +285,3 @@ class ValueGrid(ScrollView, can_focus=True, inherit_bindings=False):
         if self._look.scale is not None:
             self._look.scale = self._scale()
         super().notify_style_update()
-
-
-def _place(bar: ScrollBar, position: float) -> None:
-    """Put a scrollbar to a position, but only by steps that can be seen: an eighth of a cell. Drawing it costs 2 KB."""
-    beyond, cells = bar.window_virtual_size - bar.window_size, bar.window_size
-    step = beyond / (8 * cells) if cells else 0
-    bar.position = position if step <= 1 or position >= beyond else position // step * step
