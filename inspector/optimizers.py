@@ -26,6 +26,9 @@ WORDS = (
 )  # fmt: skip
 """Words that say nothing about which of several models it is."""
 
+LONGEST = 64
+"""Bits of the largest number that a parameter has."""
+
 MOST_NAMED = 3
 """Parameters, or models, that a note names."""
 
@@ -219,8 +222,9 @@ def _groups(optimizer: Module) -> tuple[list[list[State]], dict[str, State]]:
     for node in children["state"].children:
         if isinstance(node, Module) and type(node.key) in (int, str):
             states[node.key] = State(node, [child for child in node.children if isinstance(child, Tensor)])
-    named = {key: state for key, state in states.items() if type(key) is str}
     groups: list[list[State]] = []
+    _number(states, children["param_groups"])
+    named = {key: state for key, state in states.items() if type(key) is str}
     for group in children["param_groups"].children:
         about = {child.key: child for child in group.children if type(child.key) is str}
         numbers, names = _listed(about.get("params")), _listed(about.get("param_names"))
@@ -229,6 +233,15 @@ def _groups(optimizer: Module) -> tuple[list[list[State]], dict[str, State]]:
             if len(names) == len(numbers):
                 named |= {name: state for name, state in zip(names, groups[-1], strict=True) if type(name) is str}
     return groups, named
+
+
+def _number(states: dict[int | str, State], groups: Node) -> None:
+    """Gives states the numbers that the groups call them by, where the file has made texts of them (`"0"`)."""
+    for group in groups.children:
+        about = {child.key: child for child in group.children if type(child.key) is str}
+        for number in _listed(about.get("params")):
+            if type(number) is int and number not in states and number.bit_length() < LONGEST and str(number) in states:
+                states[number] = states.pop(str(number))
 
 
 def _listed(node: Node | None) -> Sequence[Any]:

@@ -136,10 +136,14 @@ class _Reader:
         if type(entries) is not Dict:
             raise DamagedFile("the checkpoint's metadata lists no entries")
         chunks = self.chunks(metadata.get("storage_data"))
-        paths = dict(last_entries(places)) if type(places) is Dict else {}
+        paths = {name: path for name, path in last_entries(places) if type(name) is str} if type(places) is Dict else {}
+        # The entries come in the order of the ranks that wrote them; the planner's names in that of the model.
+        order = {name: place for place, name in enumerate(paths)}
+        listed = sorted(last_entries(entries), key=lambda entry: order.get(_text(entry[0]), len(order)))
+        self.contents.ordered = bool(order)
         root: Any = Dict()
         values = 0
-        for name, about in last_entries(entries):
+        for name, about in listed:
             self.opening.clock.check()
             if type(name) is not str or type(about) is not Instance:
                 continue
@@ -267,6 +271,11 @@ def _place(info: dict[str, Any]) -> tuple[str, int, int]:
     if type(path) is str and type(offset) is int and type(length) is int:
         return path, offset, length
     return "", -1, -1
+
+
+def _text(name: Any) -> str:
+    """A name as something to look up; what is no text is no name."""
+    return name if type(name) is str else ""
 
 
 def _size(size: Any) -> tuple[int, ...] | None:

@@ -44,6 +44,20 @@ def test_what_is_no_tensor_is_a_value_at_its_place(folder):
         assert opened["optimizer.param_groups.0.lr"].value == 0.1
 
 
+def test_the_optimizers_state_belongs_to_the_parameters_though_the_folder_makes_texts_of_its_numbers(tmp_path):
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.BatchNorm1d(4))
+    optimizer = torch.optim.Adam(model.parameters())
+    model(torch.randn(5, 3)).sum().backward()
+    optimizer.step()
+    whole = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+    dcp.save(whole, checkpoint_id=tmp_path / "step", no_dist=True)
+    with inspector.open(tmp_path / "step") as opened:
+        names = [name for name, _ in model.named_parameters()]
+        belongs = [node.belongs.name for node in opened["optimizer.state"].children]
+        assert belongs == [f"model.{name}" for name in names]
+        assert opened["optimizer"].note == "joined to the parameters of model, by order and shape"
+
+
 def test_the_metadata_file_opens_as_its_folder(folder):
     with inspector.open(str(folder / ".metadata")) as opened:
         assert opened["model.fc.weight"].numpy().shape == (4, 3)
