@@ -67,7 +67,7 @@ FINDING = Table(
         Key("find.search", "/", "search", "search in the names, as you type (a capital letter makes case count)", "search"),
         Key("find.next", "n", "match(1)", "next match; next finding"),
         Key("find.previous", "N", "match(-1)", "previous match; previous finding"),
-        Key("find.filter", "f", "filter", "show only what matches a name or a pattern (*.weight)", "filter"),
+        Key("find.filter", "f", "filter", "show only what matches: a name, *.weight, type:Linear, nan>0", "filter"),
         Key("find.next_tensor", "]", "tensor(1)", "next tensor"),
         Key("find.previous_tensor", "[", "tensor(-1)", "previous tensor"),
         Key("find.goto", ":", "goto", "go to a name; among values, to an index", "go to"),

@@ -152,10 +152,15 @@ class Found(Answer):
 
 @dataclass(eq=False)
 class Selected(Answer):
-    """What a filter leaves of the tree."""
+    """What a filter leaves of the tree; `part` of what must be counted for it is."""
 
     index: Index
     selection: Selection
+    part: float = 1.0
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one knows more."""
+        return isinstance(message, Selected) and message.job is self.job
 
 
 @dataclass(eq=False)

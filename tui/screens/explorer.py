@@ -146,6 +146,8 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
             self.program.choose(event.text)
         elif isinstance(event.error, AlreadyThere):
             self.ask_to_replace(event.text)
+        elif isinstance(event.error, QueryError) and self.prompt is not None:
+            self.prompt.point(event.error.position, event.error.message)
         elif self.prompt is not None:
             self.prompt.say(event.text, "error")
         else:

@@ -10,13 +10,14 @@ from contextlib import suppress
 
 from inspector import naming
 from inspector.nodes import Node, Tensor
-from inspector.query import Query
+from inspector.query import Query, QueryError
 from tui import messages
 from tui.figures import plural
 from tui.index import Index, Selection
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import Workspace
+from tui.selecting import selections
 from tui.widgets.prompt import Prompt, Purpose
 
 LONGEST_WAIT = 0.5
@@ -42,6 +43,7 @@ class Finding(Workspace):
         self.selection: Selection | None = None
         self._found: Sequence[int] = ()
         self._origin: Node | None = None
+        self._refined: Job | None = None
 
     def clear(self, path: str) -> None:
         """Forget the names of the file before."""
@@ -57,6 +59,9 @@ class Finding(Workspace):
             here = self.module_tree.node
             kept = here is not None and selection.kept[index.number(here)]
             self.module_tree.restrict(selection.below, selection.totals, here if kept else selection.first)
+            with suppress(QueryError):
+                if Query(self.filter).needs_statistics:
+                    self.select(self.filter)
         if self.wanted:
             self._search(self.wanted)
 
@@ -130,6 +135,8 @@ class Finding(Workspace):
             if found is None:
                 return "no such name"
             self.go_to(found)
+        if purpose == "filter" and self.prompt is not None and self.prompt.pointed:
+            return "not a filter yet"
         if purpose in ("search", "filter"):
             # Keys that were typed ahead are meant for what will have been found.
             with suppress(TimeoutError):
@@ -200,10 +207,14 @@ class Finding(Workspace):
             return
         self._head()
 
-        def work(job: Job) -> messages.Selected:
-            query = Query(text)
+        checkpoint, known = self.checkpoint, self.known
+
+        def work(job: Job) -> None:
+            assert checkpoint is not None
+            Query(text)
             index = self._index(job)
-            return messages.Selected(job, index, index.select(query, job.progress))
+            for selection, part in selections(text, checkpoint, index, known, job):
+                job.post(messages.Selected(job, index, selection, part))
 
         self._answered.clear()
         self.reader.ask("filter", work, self.post_message)
@@ -218,12 +229,18 @@ class Finding(Workspace):
         """Show what the filter leaves."""
         if event.stale:
             return
-        self.index = event.index
+        self.index = index = event.index
         self.selection = selection = event.selection
         self._head()
         self._answered.set()
-        self._tell(plural(selection.count, "match"), "dim" if selection.count else "badge")
-        self.module_tree.restrict(selection.below, selection.totals, selection.first)
+        counting = f", counting {event.part:.0%} …" if event.part < 1 else ""
+        self._tell(plural(selection.count, "match") + counting, "dim" if selection.count else "badge")
+        here = self.module_tree.node
+        first = selection.first
+        if event.job is self._refined and here is not None and here is not self.root and selection.kept[index.number(here)]:
+            first = here
+        self._refined = event.job
+        self.module_tree.restrict(selection.below, selection.totals, first)
 
     # Names
 
