@@ -44,3 +44,12 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tutorial")
     subprocess.run([sys.executable, "-c", TUTORIAL], cwd=folder, check=True)
     return folder
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Long texts and bytes as a short name: some have megabytes, and archives bear the time, which differs between processes."""
+    if isinstance(val, str) and len(val) > 60:
+        return f"{val[:50]!a} and on to {len(val)}"
+    if isinstance(val, bytes) and len(val) > 60:
+        return f"{len(val)} bytes"
+    return None
