@@ -37,6 +37,10 @@ class ChangedFile(InspectorError):
     """The file is not the one that was opened: it was rewritten, replaced, shrunk or deleted in the meantime."""
 
 
+class UnreadableFile(InspectorError):
+    """The system refuses bytes that should be there: a failing disk, a share that went away."""
+
+
 _HIDDEN = re.compile(
     # C0, DEL, C1; what Unicode calls format characters (zero-width, bidi, soft hyphen, tags); fillers that show nothing;
     # line and paragraph separators; variation selectors; surrogates.

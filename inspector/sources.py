@@ -9,7 +9,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Protocol
 
-from inspector.errors import ChangedFile, DamagedFile, InspectorError, NotAModel, visible
+from inspector.errors import ChangedFile, DamagedFile, InspectorError, NotAModel, UnreadableFile, visible
 
 LONGEST_READ = 1 << 30
 """Bytes that one `pread` is asked for; Linux gives at most 2 GiB a call."""
@@ -88,7 +88,7 @@ class LocalFile:
                 now = identity(os.fstat(self._descriptor))
             except OSError as error:
                 message = f"{visible(self.path)} can't be read at byte {offset}: {error.strerror}"
-                raise InspectorError(message) from None
+                raise UnreadableFile(message) from None
             # A write sets the mtime before the first byte: if that is still the old one, so are these bytes.
             if now != self.identity or not piece:
                 raise ChangedFile(f"{visible(self.path)} was written to while it was open; reload it")

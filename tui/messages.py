@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
 
-from inspector.errors import visible
+from inspector.errors import InspectorError, visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -102,13 +102,13 @@ class FileChanged(Answer):
 class BlockRead(Answer):
     """The values that the grid wanted, as `inspector.window.read` gave them, or why there are none.
 
-    `generation` is that of the grid's question; `changed` is whether there are none because the file is another one now.
+    `generation` is that of the grid's question; `problem` is what the read failed with.
     """
 
     generation: int
     array: np.ndarray[Any, Any] | None
     error: str = ""
-    changed: bool = False
+    problem: InspectorError | None = None
 
 
 @dataclass(eq=False)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 import torch
 
+from inspector import sources
 from tests.tui.conftest import Person, exploring
 from tui.screens import watching
 
@@ -133,3 +135,71 @@ async def test_an_untouched_file_is_never_said_to_have_changed(path: Path):
     async with exploring(path) as person:
         await person.pilot.pause(0.4)
         assert person.lines[0].startswith(" run.pt  PyTorch zip")
+
+
+async def test_of_a_file_that_shrank_the_values_that_are_gone_are_said_to_be(path: Path):
+    async with exploring(path) as person:
+        os.truncate(path, path.stat().st_size // 2)
+        await person.press("]")
+        await person.see("reload it")
+        await person.see("changed on disk · r reloads")
+        assert "it shrank from" in person.bottom
+        assert "1.000" not in person.screen
+
+
+async def test_where_the_disk_fails_a_badge_says_so_until_the_file_is_read_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(descriptor: int, length: int, offset: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with exploring(path) as person:
+        with monkeypatch.context() as patch:
+            patch.setattr(sources.os, "pread", fail)
+            await person.press("]")
+            await person.see("Input/output error")
+            await person.see("can't be read in places · r reloads")
+            await person.press("r")
+            await person.until(lambda: "can't be read at byte" in person.bottom)
+        await reload(person)
+        await person.see("1.000")
+        assert "can't be read" not in person.screen
+
+
+async def test_a_file_that_is_written_again_and_again_is_never_shown_mixed(path: Path):
+    """Each version has one value everywhere and a name that tells it."""
+
+    def version(number: int) -> None:
+        torch.save({"w": torch.full((40, 30), float(number)), f"v{number}": torch.zeros(1)}, path.with_suffix(".new"))
+        path.with_suffix(".new").rename(path)
+
+    version(1)
+    async with exploring(path) as person:
+        for number in range(2, 6):
+            await person.press("j")
+            await person.see(f"{number - 1}.000")
+            version(number)
+            await person.press("k", "j")
+            assert f"v{number - 1}" in person.rows
+            assert f"{number}.000" not in person.screen
+            await reload(person)
+            await person.see(f"{number}.000")
+            assert f"v{number}" in person.rows
+            await person.press("g")
+
+
+async def test_a_shard_that_is_replaced_is_told_like_the_file_itself(tmp_path: Path):
+    from safetensors.torch import save_file
+
+    for number in (1, 2):
+        save_file({f"w{number}": torch.full((3, 3), 1.0)}, tmp_path / f"model-0000{number}-of-00002.safetensors")
+    async with exploring(tmp_path) as person:
+        assert "w2" in person.rows
+        save_file({"w2": torch.full((3, 3), 7.0)}, tmp_path / "new")
+        (tmp_path / "new").rename(tmp_path / "model-00002-of-00002.safetensors")
+        await person.see("changed on disk · r reloads")
+        await person.press("G")
+        await person.see("1.000")
+        await reload(person)
+        await person.see("7.000")
+        assert person.row == "w2"

@@ -10,7 +10,7 @@ from time import monotonic
 from textual.timer import Timer
 
 from inspector import Checkpoint
-from inspector.errors import ChangedFile, InspectorError
+from inspector.errors import InspectorError
 from inspector.nodes import Tensor
 from inspector.query import Query, QueryError
 from tui import messages
@@ -140,8 +140,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
 
         if event.stale:
             return
-        if isinstance(event.error, ChangedFile):
-            self.look_at_file()
+        self.heed(event.error)
         if event.job.slot == "open" and self.checkpoint is None:
             self.program.choose(event.text)
         elif isinstance(event.error, AlreadyThere):
@@ -216,8 +215,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
             try:
                 array = window.read(event.tensor, event.selection, dequantize=event.dequantize)
             except InspectorError as problem:
-                changed = isinstance(problem, ChangedFile)
-                return messages.BlockRead(job, event.generation, None, safe(str(problem)), changed)
+                return messages.BlockRead(job, event.generation, None, safe(str(problem)), problem)
             return messages.BlockRead(job, event.generation, array)
 
         self.reader.ask("block", work, self.post_message)
@@ -226,8 +224,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
         """Show it."""
         if not event.stale:
             self.grid.show(event)
-            if event.changed:
-                self.look_at_file()
+            self.heed(event.problem)
 
     def on_value_grid_page_changed(self, event: ValueGrid.PageChanged) -> None:
         """Say over the values which part of the tensor they are."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePath
 
+from inspector.errors import ChangedFile, UnreadableFile
 from tui import messages
 from tui.lines import safe
 from tui.reader import Job
@@ -19,6 +20,12 @@ class Watching(Workspace):
     became = ""
     """What became of it, as `Checkpoint.changed` says."""
 
+    gone = False
+    """Whether nothing is at its path any more."""
+
+    unreadable = False
+    """Whether the system has refused some of its bytes."""
+
     def on_mount(self) -> None:
         """Look every now and then."""
         self.set_interval(EVERY, self._look_if_watched)
@@ -30,11 +37,19 @@ class Watching(Workspace):
 
     def forget_changes(self) -> None:
         """The file that is open now is the one on the disk."""
-        self.became = ""
-        self.title_line.changed("")
+        self.became, self.gone, self.unreadable = "", False, False
+        self._badge()
 
     def _look_if_watched(self) -> None:
         if self.app.app_focus:
+            self.look_at_file()
+
+    def heed(self, problem: BaseException | None) -> None:
+        """A read has failed: see whether it is the file's fault."""
+        if isinstance(problem, UnreadableFile):
+            self.unreadable = True
+            self._badge()
+        if isinstance(problem, ChangedFile | UnreadableFile):
             self.look_at_file()
 
     def look_at_file(self) -> None:
@@ -56,5 +71,14 @@ class Watching(Workspace):
             return
         if event.what and not self.became and self.prompt is None:
             self.bottom.say(f"{safe(PurePath(self.path).name)}: {safe(event.what)}", "badge")
-        self.became = event.what
-        self.title_line.changed("deleted" if event.gone else "changed on disk · r reloads" if event.what else "")
+        self.became, self.gone = event.what, event.gone
+        self._badge()
+
+    def _badge(self) -> None:
+        """Say in the title what is the matter."""
+        if self.gone:
+            self.title_line.changed("deleted")
+        elif self.became:
+            self.title_line.changed("changed on disk · r reloads")
+        else:
+            self.title_line.changed("can't be read in places · r reloads" if self.unreadable else "")
