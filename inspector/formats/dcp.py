@@ -1,8 +1,8 @@
 """`torch.distributed.checkpoint` folders: one logical model of global shapes, whose tensors are read across their pieces.
 
 `.metadata` is a pickle that says of each tensor its size and chunks, and of each chunk in which file, at which byte, it
-lies; there it is a whole `torch.save` archive. Source: `torch/distributed/checkpoint/metadata.py`, `filesystem.py`
-and `default_planner.py` of PyTorch 2.13.
+lies; there it is a whole `torch.save` archive. Source: `torch/distributed/checkpoint/filesystem.py` and
+`default_planner.py` of PyTorch 2.13.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inspector.errors import DamagedFile, InspectorError, NoValues, brief, visible
-from inspector.formats import Call, Contents, Found, Opening, torch_zip
+from inspector.formats import Call, Contents, Found, Opening, dcp_metadata, torch_zip
 from inspector.formats import read as read_any
+from inspector.formats.dcp_metadata import CLASSES, MARK, Place
 from inspector.formats.zips import LOCAL
 from inspector.nodes import Tensor
-from inspector.pickles.arguments import dtype_name, integers
-from inspector.pickles.entries import last_entries
 from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, text
 from inspector.pickles.tensors import BUILDERS
@@ -33,20 +32,8 @@ NAME = "torch.distributed checkpoint"
 
 METADATA = ".metadata"
 
-MARK = b"checkpoint.metadata\x94"
-"""What its first bytes name."""
-
 VALUES = 10_000
 """How many entries that are no tensors are read: each is an archive of its own."""
-
-CLASSES = frozenset({
-    "torch.distributed.checkpoint.filesystem._StorageInfo", "pathlib.PosixPath", "pathlib.WindowsPath", "torch.Size",
-    *(f"torch.distributed.checkpoint.metadata.{name}" for name in (
-        "Metadata", "TensorStorageMetadata", "BytesStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
-        "MetadataIndex", "StorageMeta", "_MEM_FORMAT_ENCODING",
-    )),
-})  # fmt: skip
-"""Classes that only describe a checkpoint."""
 
 
 def recognises(found: Found) -> bool:
@@ -102,13 +89,12 @@ def archives(folder: Path, opening: Opening) -> dict[str, list[tuple[int, int]]]
     found: dict[str, list[tuple[int, int]]] = {}
     source = LocalFile(str(folder / METADATA))
     try:
-        contents = Contents(Tensor("float32", (), (), None), NAME)
         pickled = run(source.read(0, min(source.size, opening.limits.pickle)), builders=BUILDERS, limits=opening.limits)
     finally:
         source.close()
     if type(pickled.value) is Instance:
-        chunks = _Reader(folder, opening, contents, None).chunks(pickled.value.attributes().get("storage_data"))
-        for path, offset, length in {_place(info) for stored in chunks.values() for _, info in stored}:
+        chunks = dcp_metadata.chunks(pickled.value.attributes().get("storage_data"))
+        for path, offset, length in {place for stored in chunks.values() for _, place in stored}:
             found.setdefault(path, []).append((offset, length))
     return {path: sorted(places) for path, places in found.items()}
 
@@ -132,84 +118,53 @@ class _Reader:
 
     def whole(self, metadata: dict[str, Any]) -> Any:
         """The saved object: entries by their dotted names, at the places that the planner noted for them."""
-        entries, places = metadata.get("state_dict_metadata"), metadata.get("planner_data")
-        if type(entries) is not Dict:
-            raise DamagedFile("the checkpoint's metadata lists no entries")
-        chunks = self.chunks(metadata.get("storage_data"))
-        paths = {name: path for name, path in last_entries(places) if type(name) is str} if type(places) is Dict else {}
-        # The entries come in the order of the ranks that wrote them; the planner's names in that of the model.
-        order = {name: place for place, name in enumerate(paths)}
-        listed = sorted(last_entries(entries), key=lambda entry: order.get(_text(entry[0]), len(order)))
-        self.contents.ordered = bool(order)
+        listed, self.contents.ordered = dcp_metadata.entries(metadata)
         root: Any = Dict()
         values = 0
-        for name, about in listed:
+        for entry in listed:
             self.opening.clock.check()
-            if type(name) is not str or type(about) is not Instance:
-                continue
-            stored = chunks.get(name, [])
+            stored = [(offset, place) for offset, place in entry.stored if self.only in (None, place[0])]
             if self.only is not None and not stored:
                 continue
-            if about.type.endswith("TensorStorageMetadata"):
-                entry: Any = self.tensor(name, about.attributes(), stored)
+            if entry.about.type.endswith("TensorStorageMetadata"):
+                found: Any = self.tensor(entry.name, entry.about.attributes(), stored)
             else:
                 values += 1
-                entry = self.value(name, stored) if values <= VALUES else Global("", "not read")
-            _put(root, paths.get(name), name, entry)
+                found = self.value(entry.name, stored) if values <= VALUES else Global("", "not read")
+            dcp_metadata.put(root, entry.path, entry.name, found)
         return root
 
-    def chunks(self, storage_data: Any) -> dict[str, list[tuple[Any, dict[str, Any]]]]:
-        """By name: the offset of each chunk, and where it lies."""
-        found: dict[str, list[tuple[Any, dict[str, Any]]]] = {}
-        for index, info in last_entries(storage_data) if type(storage_data) is Dict else ():
-            if type(index) is not Instance or type(info) is not Instance:
-                continue
-            about = index.attributes()
-            name = about.get("fqn")
-            place = info.attributes()
-            if type(name) is str and (self.only is None or _place(place)[0] == self.only):
-                found.setdefault(name, []).append((about.get("offset"), place))
-        return found
-
-    def tensor(self, name: str, about: dict[str, Any], stored: list[tuple[Any, dict[str, Any]]]) -> Any:
+    def tensor(self, name: str, about: dict[str, Any], stored: list[tuple[Any, Place]]) -> Any:
         """The tensor of an entry: its global size, and a piece for each of its chunks."""
-        shape = _size(about.get("size"))
-        properties = about.get("properties")
-        state = properties.state if type(properties) is Instance else None
-        dtype = dtype_name(state[0]) if type(state) is tuple and state else None
-        if shape is None or dtype is None:
+        described = dcp_metadata.tensor(about)
+        if described is None:
             self.contents.problems.append(f"{brief(name)}: what the metadata says of it makes no sense")
             return text(about.get("size"))
-        places = {_size(offset) or (0,) * len(shape): info for offset, info in stored}
+        dtype, shape = described
+        places = {dcp_metadata.size(offset) or (0,) * len(shape): place for offset, place in stored}
         pieces: list[Piece] = []
-        listed = about.get("chunks")
-        for chunk in listed if type(listed) is list else ():
-            given = chunk.attributes() if type(chunk) is Instance else {}
-            offsets, sizes = _size(given.get("offsets")), _size(given.get("sizes"))
-            if offsets is None or sizes is None or len(offsets) != len(shape) or len(sizes) != len(shape):
-                continue
-            info = places.get(offsets)
-            if info is not None and self.present(name, info):
-                pieces.append(Piece(offsets, sizes, self.opener(info), _place(info)[0]))
+        for offsets, sizes in dcp_metadata.boxes(about, len(shape)):
+            place = places.get(offsets)
+            if place is not None and self.present(name, place):
+                pieces.append(Piece(offsets, sizes, self.opener(place), place[0]))
         problems = lacking(shape, pieces)
         if problems and self.only is not None:
             problems = ("sharded: this file has only a part of it",)
         traits = Traits(device="cpu", pieces=tuple(pieces), problems=problems)
         return Tensor(dtype, shape, contiguous(shape), None, traits=traits)
 
-    def value(self, name: str, stored: list[tuple[Any, dict[str, Any]]]) -> Any:
+    def value(self, name: str, stored: list[tuple[Any, Place]]) -> Any:
         """What an entry that is no tensor holds."""
-        for _, info in stored[:1]:
-            if self.present(name, info):
+        for _, place in stored[:1]:
+            if self.present(name, place):
                 try:
-                    return self.archive(*_place(info))
+                    return self.archive(*place)
                 except InspectorError as error:
                     self.contents.problems.append(f"{brief(name)}: {error}")
         return Global("", "missing")
 
-    def opener(self, info: dict[str, Any]) -> Any:
+    def opener(self, place: Place) -> Any:
         """What opens the tensor that lies at a place."""
-        place = _place(info)
 
         def open_piece() -> Tensor:
             found = self.archive(*place)
@@ -232,12 +187,14 @@ class _Reader:
         storages = torch_zip.Storages(archive, root + "data/", big=False)
         pickled = torch_zip.unpickled(archive, root + "data.pkl", storages, self.opening.quietly())
         self.contents.calls += [Call(instance, path) for instance in pickled.calls]
-        self.contents.problems += [f"{brief(path)}, byte {offset}: {problem}" for problem in archive.problems]
+        problems = [f"{brief(path)}, byte {offset}: {problem}" for problem in archive.problems]
+        # What is not looked at for long is opened again.
+        self.contents.problems += [problem for problem in problems if problem not in self.contents.problems]
         return pickled.value
 
-    def present(self, name: str, info: dict[str, Any]) -> bool:
+    def present(self, name: str, place: Place) -> bool:
         """Whether the bytes of a chunk are there; what is missing is noted by file."""
-        path, offset, length = _place(info)
+        path, offset, length = place
         source = self.file(path)
         if source is None or offset < 0 or length < 0 or offset + length > source.size:
             self.missing.setdefault(path, []).append(name)
@@ -263,53 +220,3 @@ class _Reader:
             state = "is missing" if self.files.get(path) is None else "is too short"
             shown = ", ".join(brief(name) for name in names[:3]) + (", …" if len(names) > 3 else "")
             self.contents.problems.append(f"the file {brief(path)} {state}: it should hold {shown}")
-
-
-def _place(info: dict[str, Any]) -> tuple[str, int, int]:
-    """File, first byte and length of a chunk; what makes no sense is a place that can't be."""
-    path, offset, length = info.get("relative_path"), info.get("offset"), info.get("length")
-    if type(path) is str and type(offset) is int and type(length) is int:
-        return path, offset, length
-    return "", -1, -1
-
-
-def _text(name: Any) -> str:
-    """A name as something to look up; what is no text is no name."""
-    return name if type(name) is str else ""
-
-
-def _size(size: Any) -> tuple[int, ...] | None:
-    """A `torch.Size` of sizes that are not negative, as ints."""
-    found = integers(size)
-    return found if found is not None and all(number >= 0 for number in found) else None
-
-
-def _put(root: Dict, path: Any, name: str, entry: Any) -> None:
-    """Puts an entry where the planner says that it was: dicts by text keys, lists by numbers; else under its name."""
-    steps = path if type(path) is tuple and path and all(type(step) in (str, int) for step in path) else (name,)
-    target: Any = root
-    for step, following in zip(steps, (*steps[1:], None), strict=True):
-        below = entry if following is None else [] if type(following) is int else Dict()
-        target = _entered(target, step, below, last=following is None)
-        if target is None:
-            root.keys.append(name)
-            root.values.append(entry)
-            return
-
-
-def _entered(target: Any, step: Any, below: Any, last: bool) -> Any:
-    """What lies under a step of the target, `below` if nothing does; None where the step does not fit the target."""
-    if type(target) is Dict:
-        found = None if last else target.get(step)
-        if found is None:
-            target.keys.append(step)
-            target.values.append(below)
-            found = below
-        return found
-    if type(target) is list and type(step) is int and 0 <= step <= len(target):
-        if step == len(target):
-            target.append(below)
-        elif last:
-            target[step] = below
-        return target[step]
-    return None

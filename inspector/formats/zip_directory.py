@@ -92,7 +92,7 @@ def read_directory(source: Source, limits: Limits) -> Directory:
     if near < 0:
         raise DamagedFile(f"the zip directory claims {record.size} bytes of a file of {source.size}")
     if shift > 0:
-        whose = " of another archive, whose end is missing," if source.read(0, 2) == b"PK" else ""
+        whose = ", which begin as another archive," if source.read(0, 2) == b"PK" else ""
         told.append(f"{shift} bytes{whose} stand before the zip archive: {REFUSES}")
     elif shift:
         told.append(f"{-shift} bytes are missing before the zip directory: {REFUSES}")

@@ -11,7 +11,7 @@ from typing import Any
 
 from inspector.describe.layers import is_class
 from inspector.dtypes import ALIASES, DTYPES
-from inspector.formats.dcp import CLASSES as CHECKPOINTS
+from inspector.formats.dcp_metadata import CLASSES as CHECKPOINTS
 from inspector.pickles.objects import Global, Instance
 from inspector.pickles.tensors import BUILDERS
 
