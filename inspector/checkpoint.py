@@ -11,6 +11,7 @@ from inspector import formats, lightning, optimizers, wrappers
 from inspector.counting import count
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.grouping import group
+from inspector.inventory import take
 from inspector.limits import DEFAULT, Clock, Limits
 from inspector.naming import find, named_modules, named_tensors, state_dict
 from inspector.nodes import Module, Node, Tensor
@@ -139,13 +140,14 @@ def open_checkpoint(
     try:
         opening = Opening(limits, progress, Clock(limits))
         contents = formats.read(found, opening)
-        count(contents.root)
-        group(contents, opening, path)
-        optimizers.join(contents.root, contents.ordered)
+        inventory = take(contents.root)
+        count(inventory)
+        group(inventory, contents, opening, path)
+        optimizers.join(inventory, contents.ordered)
         lightning.tell(contents)
         wrappers.tell(contents)
-        contents.problems.extend(survey(contents.root))
-        contents.problems.extend(verify_small(contents.root, found.archive, SMALL))
+        contents.problems.extend(survey(inventory.tensors_and_parts()))
+        contents.problems.extend(verify_small(inventory, found.archive, SMALL))
         return Checkpoint(path, found, contents)
     except BaseException:
         if found.source is not None:

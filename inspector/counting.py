@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from inspector.naming import has_no_parameters, likely_kind
+from inspector.inventory import Inventory
+from inspector.naming import LIGHTNING, PARAM_GROUPS, has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
 
 
-def count(root: Node) -> None:
+def count(inventory: Inventory) -> None:
     """Fills in `tensor_count`, `numel` and `nbytes` of every module, and `first` of every storage.
 
     A tensor that comes again (same storage, offset, shape) is taken off again where its two places meet: so each
@@ -16,45 +17,49 @@ def count(root: Node) -> None:
     """
     again = _Again()
     sizes: dict[tuple[str, tuple[int, ...]], tuple[int, int]] = {}
-    order: list[Module] = []
-    # None stands behind everything that lies aside from the parameters, like an optimizer's state.
-    stack: list[Node | None] = [root]
-    aside = False
-    while stack:
-        node = stack.pop()
-        if node is None:
-            aside = False
-        elif isinstance(node, Module):
-            node.tensor_count = node.numel = node.nbytes = 0
-            order.append(node)
-            if not aside and has_no_parameters(node):
-                aside = True
-                stack.append(None)
-            stack.extend(reversed(node.children))
-        elif isinstance(node, Tensor):
-            if node.storage is None:
-                numel, nbytes = node.numel, node.nbytes
-            else:
-                # A model has few different shapes: each is multiplied out once.
-                described = (node.dtype, node.shape)
-                found = sizes.get(described)
-                if found is None:
-                    found = sizes[described] = (node.numel, node.nbytes)
-                numel, nbytes = found
-            if aside or likely_kind(node) != "parameter":
-                numel = 0
-            parent = node.parent
-            if isinstance(parent, Module):
-                parent.tensor_count += 1
-                parent.numel += numel
-                parent.nbytes += nbytes
-            again.take_off(node, numel, nbytes)
-    for module in reversed(order):
+    for module in inventory.modules:
+        module.tensor_count = module.numel = module.nbytes = 0
+    aside = _aside(inventory)
+    has_layers = inventory.has_layers
+    for tensor in inventory.tensors:
+        storage, parent = tensor.storage, tensor.parent
+        if storage is None:
+            numel, nbytes = tensor.numel, tensor.nbytes
+        else:
+            # A model has few different shapes: each is multiplied out once.
+            described = (tensor.dtype, tensor.shape)
+            found = sizes.get(described)
+            if found is None:
+                found = sizes[described] = (tensor.numel, tensor.nbytes)
+            numel, nbytes = found
+        if likely_kind(tensor, has_layers) != "parameter" or (aside and id(parent) in aside):
+            numel = 0
+        if type(parent) is Module:
+            parent.tensor_count += 1
+            parent.numel += numel
+            parent.nbytes += nbytes
+        if storage is not None and storage.first is None:
+            storage.first = tensor
+            if not numel:
+                again.uncounted.add(id(storage))
+        else:
+            again.take_off(tensor, numel, nbytes)
+    for module in reversed(inventory.modules):
         parent = module.parent
         if isinstance(parent, Module):
             parent.tensor_count += module.tensor_count
             parent.numel += module.numel
             parent.nbytes += module.nbytes
+
+
+def _aside(inventory: Inventory) -> set[int]:
+    """The modules below which no tensor is a parameter, by their identity."""
+    aside: set[int] = set()
+    if PARAM_GROUPS in inventory.keys or LIGHTNING in inventory.keys:
+        for module in inventory.modules:
+            if id(module.parent) in aside or has_no_parameters(module):
+                aside.add(id(module))
+    return aside
 
 
 class _Again:
@@ -69,13 +74,8 @@ class _Again:
         """Takes a tensor that was met before off the modules that have counted it already."""
         storage = node.storage
         first: Tensor | None = None
-        if storage is None:
+        if storage is None or storage.first is None:
             place: Any = id(node.twin or node)
-        elif storage.first is None:
-            storage.first = node
-            if not numel:
-                self.uncounted.add(id(storage))
-            return
         else:
             place = (id(storage), node.offset, node.shape, node.stride)
             first = storage.first if _same_place(storage.first, node) else None

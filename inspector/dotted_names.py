@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from sys import intern
 from typing import Any
 
 from inspector.nodes import Module, Node
@@ -34,20 +35,23 @@ def join(
     # Where the model told its modules, what a module owns comes before what it contains, as in a module's tree.
     own: dict[int, list[Node]] = {id(module): [] for module in levels.values()} if len(levels) > 1 else {}
     for key, item in items:
-        prefix, _, last = key.rpartition(".") if is_place(key) else ("", "", key)
+        prefix, last = "", key
+        if is_place(key):
+            prefix, _, last = key.rpartition(".")
+            # Few different texts end the names: each is kept once.
+            last = intern(last)
         parent = levels.get(prefix) or _level(levels, prefix)
         children = own[id(parent)] if own and id(parent) in own else parent.children
         children.append(make(parent, last, item))
     for module in levels.values():
         if own and id(module) in own:
             module.children[:0] = own[id(module)]
-        sort_numbers(module.children)
+        if len(module.children) > 1:
+            sort_numbers(module.children)
 
 
 def sort_numbers(children: list[Node]) -> None:
     """Sorts children whose keys are all numbers written out."""
-    if len(children) < 2:
-        return
     for child in children:
         key = child.key
         if type(key) is not str or not key.isdecimal() or not key.isascii():
@@ -62,14 +66,15 @@ def is_place(key: Any) -> bool:
 
 def _level(levels: dict[str, Module], name: str) -> Module:
     """The module for a dotted name, made with those above it if need be."""
-    missing: list[str] = []
+    missing: list[tuple[str, str]] = []
     found = levels.get(name)
     while found is None:
-        missing.append(name)
-        name = name.rpartition(".")[0]
+        above, _, last = name.rpartition(".")
+        missing.append((name, intern(last)))
+        name = above
         found = levels.get(name)
-    for name in reversed(missing):
-        made = Module("", "names", name.rpartition(".")[2], found)
+    for name, last in reversed(missing):
+        made = Module("", "names", last, found)
         found.children.append(made)
         levels[name] = found = made
     return found

@@ -9,7 +9,9 @@ from __future__ import annotations
 from inspector import schemes
 from inspector.errors import InspectorError, visible
 from inspector.formats import Contents, Opening
-from inspector.nodes import Module, Node, Tensor
+from inspector.inventory import Inventory
+from inspector.nodes import Module
+from inspector.storage import PLAIN
 
 ROWS: dict[str, tuple[schemes.Row, ...]] = {
     key: tuple(row for row in schemes.SCHEMES if key in row.keys) for row in schemes.SCHEMES for key in row.keys
@@ -23,25 +25,24 @@ TORCHAO = "torchao."
 """Where the classes of tensors come from that carry their parts."""
 
 
-def group(contents: Contents, opening: Opening, path: str = "") -> None:
+def group(inventory: Inventory, contents: Contents, opening: Opening, path: str = "") -> None:
     """Lays over the tree of a file the tensors that others make up; `path` is where the file lies.
 
-    One look at every key, and for modules that have keys of a scheme a few small reads. What does not fit together stays
-    as it is, and is told among the problems.
+    Modules that have keys of a scheme cost a few small reads. What does not fit together stays as it is, and is told among
+    the problems.
     """
-    candidates: list[tuple[Module, tuple[schemes.Row, ...]]] = []
-    stack: list[Node] = [contents.root]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, Module):
-            rows = [row for child in node.children if type(child.key) is str for row in ROWS.get(child.key, ())]
-            if rows:
-                candidates.append((node, tuple(dict.fromkeys(rows))))
-            stack.extend(reversed(node.children))
-        elif isinstance(node, Tensor) and node.traits.type.startswith(TORCHAO):
+    for tensor in inventory.tensors:
+        if tensor.traits is not PLAIN and tensor.traits.type.startswith(TORCHAO):
             from inspector.schemes import torchao
 
-            torchao.compute(node)
+            torchao.compute(tensor)
+    if inventory.keys.isdisjoint(ROWS):
+        return
+    candidates: list[tuple[Module, tuple[schemes.Row, ...]]] = []
+    for module in inventory.modules:
+        rows = [row for child in module.children if type(child.key) is str for row in ROWS.get(child.key, ())]
+        if rows:
+            candidates.append((module, tuple(dict.fromkeys(rows))))
     if candidates:
         _find(candidates, contents, opening, path)
 

@@ -30,12 +30,16 @@ ITEMS = "(items)"
 """The key of what an object holds as a dict or list, beside its attributes: the items of the very same object."""
 
 
+PARAM_GROUPS = "param_groups"
+"""The key by which the state of an optimizer is known."""
+
+
 def is_optimizer(node: nodes.Node) -> bool:
     """Whether this is the state_dict of a `torch.optim.Optimizer`: a dict of `state` and `param_groups`."""
     return (
         isinstance(node, nodes.Module)
         and node.role == "container"
-        and {"state", "param_groups"} <= {child.key for child in node.children if type(child.key) is str}
+        and {"state", PARAM_GROUPS} <= {child.key for child in node.children if type(child.key) is str}
     )
 
 
@@ -60,9 +64,12 @@ def has_no_parameters(node: nodes.Node) -> bool:
     )
 
 
-def likely_kind(tensor: nodes.Tensor) -> nodes.Kind:
-    """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name is a buffer's."""
-    if tensor.kind != "tensor" or _within_layer(tensor):
+def likely_kind(tensor: nodes.Tensor, has_layers: bool = True) -> nodes.Kind:
+    """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name is a buffer's.
+
+    `has_layers` is false where it is known that nothing above it is an `nn.Module`.
+    """
+    if tensor.kind != "tensor" or (has_layers and _within_layer(tensor)):
         return tensor.kind
     return "buffer" if tensor.label in BUFFER_NAMES else "parameter"
 

@@ -167,7 +167,11 @@ class Tensor(Node):
         key: Any = "",
         parent: Node | None = None,
     ) -> None:
-        super().__init__(key, parent)
+        # Not by super(): there may be a million of them.
+        self.key = key
+        self.parent = parent
+        self.twin = None
+        self.whole = None
         self.dtype = dtype
         self.shape = shape
         self.stride = stride
@@ -283,12 +287,16 @@ class Module(Node):
     """
 
     __slots__ = (
-        "_children", "attributes", "belongs", "grouped", "nbytes", "note",
+        "_attributes", "_children", "belongs", "grouped", "nbytes", "note",
         "numel", "role", "scripted", "tensor_count", "type",
     )  # fmt: skip
 
     def __init__(self, type: str = "", role: Role = "container", key: Any = "", parent: Node | None = None) -> None:
-        super().__init__(key, parent)
+        # Not by super(): there may be a million of them.
+        self.key = key
+        self.parent = parent
+        self.twin = None
+        self.whole = None
         self.type = type
         self.role: Role = role
         self._children: list[Node] = []
@@ -296,7 +304,7 @@ class Module(Node):
         self.belongs: Tensor | None = None
         self.note = ""
         self.scripted = False
-        self.attributes: dict[str, Any] = {}
+        self._attributes: dict[str, Any] | None = None
         self.tensor_count = 0
         self.numel = 0
         self.nbytes = 0
@@ -305,6 +313,13 @@ class Module(Node):
     def access(self) -> Access:  # type: ignore[override]
         """How the children of this module are reached from it."""
         return ACCESS[self.role]
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """An object's attributes that are no children, by name."""
+        if self._attributes is None:
+            self._attributes = {}
+        return self._attributes
 
     @property
     def children(self) -> list[Node]:

@@ -14,7 +14,8 @@ from typing import Any
 
 from inspector import dtypes
 from inspector.errors import visible
-from inspector.naming import is_optimizer, named_tensors
+from inspector.inventory import Inventory
+from inspector.naming import PARAM_GROUPS, is_optimizer, named_tensors
 from inspector.nodes import Module, Node, Tensor, Value
 
 AVERAGES = ("ema", "swa", "shadow", "teacher", "average", "best")
@@ -53,19 +54,19 @@ class State:
         return not shapes or shape in shapes.values()
 
 
-def join(root: Node, ordered: bool = True) -> None:
-    """Joins every optimizer's state below `root`, and leaves a note at each about how, or why not.
+def join(inventory: Inventory, ordered: bool = True) -> None:
+    """Joins every optimizer's state in a tree, and leaves a note at each about how, or why not.
 
     `ordered` is whether the file keeps the order of a model's parameters.
     """
+    if PARAM_GROUPS not in inventory.keys:
+        return
     found: list[Module] = []
-    stack: list[Node] = [root]
+    stack: list[Node] = [inventory.root]
     while stack:
         node = stack.pop()
         if isinstance(node, Module):
-            if any(type(child.key) is str and child.key == "param_groups" for child in node.children) and is_optimizer(
-                node
-            ):
+            if is_optimizer(node):
                 found.append(node)
             else:
                 stack.extend(reversed(node.children))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from inspector import dtypes
 from inspector.errors import brief
-from inspector.nodes import Node, Tensor
+from inspector.nodes import Tensor
 
 LISTED = 50
 """Kinds of trouble that are told one by one."""
@@ -22,18 +22,16 @@ def troubles(tensor: Tensor) -> list[str]:
     return [text for text in found if text]
 
 
-def survey(root: Node) -> list[str]:
-    """What is wrong with the tensors from `root` down: a line for each kind of trouble, with the names of whom it hits."""
-    return told(troubled(root))
+def survey(tensors: Iterable[Tensor]) -> list[str]:
+    """What is wrong with these tensors: a line for each kind of trouble, with the names of whom it hits."""
+    return told(troubled(tensors))
 
 
-def troubled(root: Node) -> dict[str, list[Tensor]]:
-    """The tensors from `root` down with which something is wrong, by what it is, in the file's order."""
+def troubled(tensors: Iterable[Tensor]) -> dict[str, list[Tensor]]:
+    """The tensors with which something is wrong, by what it is, in their order."""
     sound: set[Any] = set()
     found: dict[str, list[Tensor]] = {}
-    for node in root.walk():
-        if not isinstance(node, Tensor):
-            continue
+    for node in tensors:
         storage, problems = node.storage, node.traits.problems
         # A model has few different descriptions: each is looked at once.
         described = (node.dtype, node.shape, node.stride, node.offset, storage.nbytes if storage is not None else -1)

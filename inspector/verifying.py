@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from inspector import dtypes
 from inspector.errors import DamagedFile, InspectorError, brief
+from inspector.inventory import Inventory
 from inspector.nodes import Node, Tensor
 from inspector.soundness import LISTED, told
 from inspector.storage import Storage, is_checked
@@ -64,15 +65,14 @@ def verify(root: Node, archive: Zip | None = None, progress: Callable[[float], N
     return Verified(told(troubled) + _wrong(archive, others, tick), checked, len(lying) - checked)
 
 
-def verify_small(root: Node, archive: Zip | None, limit: int) -> list[str]:
+def verify_small(inventory: Inventory, archive: Zip | None, limit: int) -> list[str]:
     """What `verify` finds if there are at most `limit` bytes to read, without what is known already; else nothing.
 
     Many small storages count for more than their bytes, as each takes reads of its own.
     """
-    pieces = (len(node.traits.pieces) for node in root.walk() if isinstance(node, Tensor))
-    if sum(pieces) * OPENED > limit:
+    if _is_large(inventory, limit):
         return []
-    lying = _storages(root)
+    lying = _storages(inventory.root)
     others = _others(archive, lying)
     size = _checked_bytes(lying) + sum(member.size for member in others)
     if size + (len(lying) + len(others)) * READ > limit:
@@ -84,6 +84,22 @@ def verify_small(root: Node, archive: Zip | None, limit: int) -> list[str]:
             troubled.setdefault(wrong, []).extend(tensors)
     known = archive.problems if archive is not None else []
     return told(troubled) + [text for text in _wrong(archive, others, lambda length: None) if text not in known]
+
+
+def _is_large(inventory: Inventory, limit: int) -> bool:
+    """Whether there is more to read than `limit`, as far as a short look tells; it ends where it is."""
+    seen: set[Storage] = set()
+    cost = 0
+    for tensor in inventory.tensors_and_parts():
+        storage = tensor.storage
+        if storage is None:
+            cost += len(tensor.traits.pieces) * OPENED
+        elif storage not in seen:
+            seen.add(storage)
+            cost += READ + (storage.nbytes if is_checked(storage.home) else 0)
+        if cost > limit:
+            return True
+    return False
 
 
 def _others(archive: Zip | None, lying: dict[Storage, list[Tensor]]) -> list[Member]:

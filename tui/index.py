@@ -93,7 +93,7 @@ def survey(root: Node, progress: Progress) -> Survey:
         for tensor in group:
             places.setdefault(_place(tensor), []).append(tensor)
         tied += [tensor for place in places.values() if len(place) > 1 for tensor in place]
-    troubled = soundness.troubled(root)
+    troubled = soundness.troubled(node for node in root.walk() if isinstance(node, Tensor))
     stored = sum(storage.nbytes for storage in held)
     # What several tensors hold is counted for each: so nothing is said to be unused that is not.
     unused = sum(max(storage.nbytes - used, 0) for storage, used in held.items())

@@ -8,6 +8,9 @@ from inspector.dtypes import BY_STORAGE, DTYPES
 from inspector.pickles.objects import Global, Persistent, text
 from inspector.storage import Storage
 
+BYTES = DTYPES["uint8"]
+"""What a storage of an unknown class is taken for."""
+
 
 class Named:
     """The storages by the keys that persistent ids give them, each made once. Who derives from it says where they lie."""
@@ -20,10 +23,10 @@ class Named:
         """What `("storage", class, key, location, numel)` stands for."""
         if type(pid) is not tuple or len(pid) < 5 or pid[0] != "storage":
             return Persistent(pid)
-        _, cls, key, location, numel, *_ = pid
+        cls, key, location, numel = pid[1:5]
         if type(key) not in (str, int) or type(numel) is not int or type(cls) is not Global:
             return Persistent(pid)
-        dtype = BY_STORAGE.get(cls.name, DTYPES["uint8"])
+        dtype = BY_STORAGE.get(cls.name, BYTES)
         nbytes = numel * dtype.bytes
         found = self.known.get(key)
         if found is None:

@@ -11,7 +11,7 @@ from typing import Any
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.storages import Named
-from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, PATCHED, STORED
+from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zip_end import REFUSES
 from inspector.formats.zips import Zip
 from inspector.pickles.machine import Builder, Pickled, run
@@ -83,8 +83,20 @@ class Storages(Named):
 
     def check(self) -> None:
         """Notes which storages the archive lacks, or holds at another size than the pickle says."""
+        members, end = self.archive.members, self.archive.source.size
         for storage in self.known.values():
-            storage.problem = storage.problem or self._problem(storage)
+            member = members.get(storage.key)
+            if (
+                member is None
+                or member.size != storage.nbytes
+                or member.method != STORED
+                or member.flags & (ENCRYPTED | PATCHED)
+                or member.header + LOCAL_HEADER + member.packed > end
+            ):
+                storage.problem = storage.problem or self._problem(storage)
+            else:
+                # One text for both: there may be a million.
+                storage.key = member.name
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """`length` bytes of a storage from byte `offset`."""
@@ -104,7 +116,7 @@ class Storages(Named):
             return f"the storage is packed by a method ({member.method}) that model files do not use"
         if member.size != storage.nbytes:
             return f"the storage should hold {storage.nbytes} bytes and holds {member.size}"
-        there = self.archive.source.size - max(member.start, member.header + 30)
+        there = self.archive.source.size - max(member.start, member.header + LOCAL_HEADER)
         if member.packed > there:
             return f"the file ends within the storage: {max(there, 0)} of its {member.packed} bytes are there"
         return ""

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inspector.limits import DEFAULT, Limits
+from inspector.pickles.memo import Memo
 from inspector.pickles.objects import Dict, Global, Instance, Opcode, Persistent, Set
 from inspector.pickles.opcodes import RARE, Broken, Cut, append_items, set_items, set_state
-from inspector.pickles.pattern import CALL, Memo, whole_tensor
+from inspector.pickles.pattern import CALL, OPCODES, whole_tensors
 from inspector.pickles.salvage import salvage
 
 Builder = Callable[[Any], Any]
@@ -124,6 +125,7 @@ class Machine:
         self.globals: dict[tuple[str, str], Global] = {}
         self.copied = 0
         self.beyond = False
+        self.room = 0
         self.memo = Memo(self)
         self.result = Pickled(end=start)
         module, _, name = CALL.rpartition(".")
@@ -136,6 +138,7 @@ class Machine:
         tensor_call = self.tensor_call or self
         position = self.position
         append = stack.append
+        self.room = count
         try:
             # In the order of how often torch.save writes them: this chain is the program's innermost loop.
             for _ in range(count):
@@ -152,7 +155,9 @@ class Machine:
                     append(found)
                     position += 1
                     if found is tensor_call:
-                        position = whole_tensor(self, position) or position
+                        position = whole_tensors(self, position)
+                        if self.room < OPCODES:
+                            break
                 elif op == 0x4B:  # BININT1
                     append(data[position])
                     position += 1
@@ -194,7 +199,9 @@ class Machine:
                     append(found)
                     position += 4
                     if found is tensor_call:
-                        position = whole_tensor(self, position) or position
+                        position = whole_tensors(self, position)
+                        if self.room < OPCODES:
+                            break
                 elif op == 0x85:  # TUPLE1
                     stack[-1] = (stack[-1],)
                 elif op == 0x87:  # TUPLE3
@@ -257,12 +264,13 @@ class Machine:
             self.position = position
         return False
 
-    def rerun(self, start: int, end: int) -> dict[int, Any]:
-        """The memo entries that the opcodes of a skipped call, from `start` to `end`, make one by one."""
-        again = Machine(self.data[start:end] + b".", 0, self.builders, self.persistent, self.encoding, self.limits)
+    def rerun(self, start: int, last: int) -> dict[int, Any]:
+        """The memo entries up to `last` that skipped opcodes from `start` on make, run one by one."""
+        again = Machine(self.data, start, self.builders, self.persistent, self.encoding, self.limits)
         again.memo.below = self.memo
         again.stack.append(self.tensor_call)
-        again.step()
+        while last not in again.memo:
+            again.step(1)
         return again.memo
 
     def rare(self, op: int, position: int) -> int:

@@ -7,7 +7,6 @@ What the pattern skips is not lost: a memo entry made inside of a match is made 
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
 from typing import TYPE_CHECKING, Any
 
 from inspector.nodes import Tensor
@@ -16,12 +15,14 @@ from inspector.storage import Storage
 
 if TYPE_CHECKING:
     from inspector.pickles.machine import Machine
+    from inspector.pickles.memo import Memo
 
-_GET = rb"(h.|j....)"
-_PUT = rb"(q.|r....)"
-_INT = rb"(?:K.|M..|J....)"
-_LONG = rb"(K.|M..|J....|\x8a\x05.{5})"
-_INTS = rb"(?:\)|(" + _INT + rb"\x85|" + _INT + rb"{2}\x86|" + _INT + rb"{3}\x87|\(" + _INT + rb"+t)" + _PUT + rb")"
+_SOME_GET = rb"(?:h.|j....)"
+_SOME_INT = rb"(?:K.|M..|J....)"
+_SOME_LONG = rb"(?:K.|M..|J....|\x8a\x05.{5})"
+_SOME_INTS = rb"(?:_\x85|__\x86|___\x87|\(_+t)".replace(b"_", _SOME_INT)
+_GET, _LONG, _PUT = b"(" + _SOME_GET + b")", b"(" + _SOME_LONG + b")", rb"(q.|r....)"
+_INTS = rb"(?:\)|(" + _SOME_INTS + rb")" + _PUT + rb")"
 
 WHOLE = re.compile(
     rb"\(\("
@@ -37,44 +38,43 @@ WHOLE = re.compile(
 )  # fmt: skip
 """What follows on the stack's `torch._utils._rebuild_tensor_v2` until the tensor is made and in the memo."""
 
+_FAR_PUT = rb"(r....)"
+
+ITEM = re.compile(
+    _FAR_PUT  # the name of the tensor in its dict
+    + _GET  # torch._utils._rebuild_tensor_v2
+    + rb"\(\((" + _SOME_GET * 2 + rb")X(.)\0\0\0([0-9]+)" + _FAR_PUT
+    + rb"(" + _SOME_GET + _SOME_LONG + rb"N?)t" + _FAR_PUT
+    + rb"Q(" + _SOME_LONG + _SOME_INTS + rb")" + _FAR_PUT
+    + rb"(" + _SOME_INTS + rb")" + _FAR_PUT
+    + rb"([\x88\x89]" + _SOME_GET + rb")\)R" + _FAR_PUT
+    + rb"t" + _FAR_PUT + rb"R" + _FAR_PUT,
+    re.DOTALL,
+)  # fmt: skip
+"""What follows on a name in a dict of tensors: the function and `WHOLE`, in fewer groups, with memo entries beyond 255."""
+
+PUTS = 8
+"""Memo entries that such an item makes, one after the other."""
+
+OPCODES = 33
+"""Opcodes of such an item."""
+
+_ENTRIES = sum((0x72 | number << 8) << 40 * number for number in range(PUTS))
+_STEPS = sum(1 << 8 + 40 * number for number in range(PUTS))
+"""The bytes of its `LONG_BINPUT`s as one number are `_ENTRIES + first * _STEPS`."""
+
 CALL = "torch._utils._rebuild_tensor_v2"
+ORDERED = "collections.OrderedDict"
 
 
-class Memo(dict[int, Any]):
-    """A pickle's memo, in which what a match has skipped is made when it is asked for; `below` lends its own."""
+def whole_tensors(machine: Machine, position: int) -> int:
+    """Pushes the tensor whose opcodes begin at `position`, and the names and tensors that follow it in its dict.
 
-    def __init__(self, machine: Machine, below: Memo | None = None) -> None:
-        super().__init__()
-        self.below = below
-        self.machine = machine
-        self.firsts: list[int] = []
-        self.places: list[tuple[int, int]] = []
-        self.hidden = 0
-        self.top = 0
-
-    def __len__(self) -> int:
-        return super().__len__() + self.hidden
-
-    def skip(self, first: int, last: int, start: int, end: int) -> None:
-        """Notes that the entries from `first` to before `last` are made by the opcodes from `start` to `end`."""
-        self.firsts.append(first)
-        self.places.append((start, end))
-        self.hidden += last - first
-        self.top = last + 1
-
-    def __missing__(self, index: int) -> Any:
-        """Runs the skipped opcodes that make entry `index`, one by one. Raises KeyError if none does."""
-        if self.below is not None:
-            return self.below[index]
-        at = bisect_right(self.firsts, index) - 1
-        made = self.machine.rerun(*self.places[at]) if at >= 0 else {}
-        if index not in made:
-            raise KeyError(index)
-        for key, value in made.items():
-            if key not in self:
-                self[key] = value
-                self.hidden -= 1
-        return made[index]
+    Gives the position behind them; `position` itself where the opcodes are not as expected and have to be run one by one.
+    The opcodes of what follows are taken off the machine's `room`.
+    """
+    behind = whole_tensor(machine, position)
+    return _items(machine, behind) if behind else position
 
 
 def whole_tensor(machine: Machine, position: int) -> int:
@@ -96,9 +96,7 @@ def whole_tensor(machine: Machine, position: int) -> int:
             last += 1
             if index(entry) != last:
                 return 0
-    if length[0] != len(key) or first < memo.top:
-        return 0
-    if not memo.keys().isdisjoint(range(first, last + 1)):
+    if length[0] != len(key) or first < memo.free():
         return 0
     try:
         word = memo[storage[1] if len(storage) == 2 else index(storage)]
@@ -107,7 +105,7 @@ def whole_tensor(machine: Machine, position: int) -> int:
         where = memo[device[1] if len(device) == 2 else index(device)]
     except KeyError:
         return 0
-    if word != "storage" or type(kind) is not Global or kind.path != "collections.OrderedDict":
+    if word != "storage" or type(kind) is not Global or kind.path != ORDERED:
         return 0
     pid = (word, name, key.decode(), where, integer(numel))
     held = machine.load_persistent((*pid, None) if view else pid)
@@ -116,9 +114,77 @@ def whole_tensor(machine: Machine, position: int) -> int:
     shape = _sizes.get(size) or integers(size)
     strides = _sizes.get(stride) or integers(stride)
     tensor = Tensor(held.dtype, shape, strides, held, integer(offset), requires_grad == b"\x88")
-    machine.stack[-1] = memo[last] = tensor
-    memo.skip(first, last, position, match.end())
+    machine.stack[-1] = tensor
+    memo.skip(first, last, position, tensor)
     return match.end()
+
+
+Layout = tuple[Any, Any, int, bool, int, tuple[int, ...], tuple[int, ...], bool]
+"""What items share: storage class, device, numel, whether there is a view, offset, shape, stride, requires_grad."""
+
+
+def _items(machine: Machine, position: int) -> int:
+    """Pushes names and tensors, as long as such items follow each other from `position` on; gives the position behind."""
+    data, memo, append, load = machine.data, machine.memo, machine.stack.append, machine.load_persistent
+    # Valid until somebody else puts something into the memo.
+    layouts: dict[bytes, Layout | None] = {}
+    function = b""
+    free = memo.free()
+    while machine.room >= OPCODES and data[position : position + 1] == b"X":
+        begin = position + 5
+        end = begin + int.from_bytes(data[position + 1 : begin], "little")
+        match = ITEM.match(data, end)
+        if match is None or end - begin > machine.limits.text:
+            break
+        put, get, classes, length, key, key_put, where, pid_put, size, size_put, *others = match.groups()
+        stride, stride_put, rest, *puts = others
+        first = int.from_bytes(put[1:], "little")
+        entries = b"".join((put, key_put, pid_put, size_put, stride_put, *puts))
+        if first < free or length[0] != len(key) or int.from_bytes(entries, "little") != _ENTRIES + first * _STEPS:
+            break
+        common = b"".join((classes, where, size, stride, rest))
+        if common not in layouts:
+            layouts[common] = _layout(memo, classes, where, size, stride, rest)
+        layout = layouts[common]
+        if get != function:
+            if memo.get(index(get)) is not machine.tensor_call:
+                break
+            function = get
+        if layout is None:
+            break
+        name, device, numel, view, offset, shape, strides, requires_grad = layout
+        text = key.decode()
+        held = load(("storage", name, text, device, numel, None) if view else ("storage", name, text, device, numel))
+        if type(held) is not Storage:
+            break
+        tensor = Tensor(held.dtype, shape, strides, held, offset, requires_grad)
+        append(str(data[begin:end], "utf-8", "surrogatepass"))
+        append(tensor)
+        free = first + PUTS
+        memo.skip(first, free - 1, position, tensor)
+        position = match.end()
+        machine.room -= OPCODES
+    return position
+
+
+_CLASSES = re.compile(_GET * 2, re.DOTALL)
+_WHERE = re.compile(_GET + _LONG + rb"(N?)", re.DOTALL)
+_SIZE = re.compile(_LONG + rb"(.+)", re.DOTALL)
+
+
+def _layout(memo: Memo, classes: bytes, where: bytes, size: bytes, stride: bytes, rest: bytes) -> Layout | None:
+    """What these opcodes of an item say; None where they have to be run one by one."""
+    parts = [pattern.fullmatch(text) for pattern, text in ((_CLASSES, classes), (_WHERE, where), (_SIZE, size))]
+    (word, name), (device, numel, view), (offset, sizes) = (part.groups() for part in parts if part is not None)
+    try:
+        kind = memo[index(rest[1:])]
+        if memo[index(word)] != "storage" or type(kind) is not Global or kind.path != ORDERED:
+            return None
+        grad = rest[:1] == b"\x88"
+        known = memo[index(name)], memo[index(device)]
+        return *known, integer(numel), bool(view), integer(offset), integers(sizes), integers(stride), grad
+    except KeyError:
+        return None
 
 
 def index(opcode: bytes) -> int:

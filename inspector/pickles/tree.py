@@ -117,9 +117,7 @@ class _Builder:
         return self.turned_out[id(value)]
 
     def tensor(self, tensor: Tensor, key: Any, parent: Module | None) -> Tensor:
-        first = self.first.get(id(tensor))
-        if first is None:
-            self.first[id(tensor)] = tensor
+        if tensor.parent is None:
             tensor.key, tensor.parent = key, parent
             return tensor
         made = Tensor(tensor.dtype, tensor.shape, tensor.stride, tensor.storage, tensor.offset, tensor.requires_grad)
@@ -219,10 +217,14 @@ class _Builder:
 
     def state_dict(self, root: Module, value: Dict, pending: list[Work]) -> None:
         """Hangs the entries of a dict of dotted names below modules made from those names."""
-        items = [(key, item) for key, item in last_entries(value)]
+        items = list(last_entries(value))
         metadata = value.state.get("_metadata") if type(value.state) is Dict else None
         versions = metadata if type(metadata) is Dict else None
-        join(root, items, lambda parent, key, item: self.node(item, key, parent, pending), _paths(versions))
+
+        def make(parent: Module, key: Any, item: Any) -> Node:
+            return self.tensor(item, key, parent) if type(item) is Tensor else self.node(item, key, parent, pending)
+
+        join(root, items, make, _paths(versions))
         if versions is not None:
             _give_versions(root, versions)
 

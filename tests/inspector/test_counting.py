@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from inspector.counting import count
+from inspector.inventory import take
 from inspector.naming import likely_kind
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.storage import Memory, Storage
@@ -81,7 +82,7 @@ def by_hand(module: Module) -> tuple[int, int, int]:
 def test_every_module_counts_what_lies_below_it_once(plan: Plan) -> None:
     storages: dict[int, Storage] = {}
     root = grown(plan, None, storages, {})
-    count(root)
+    count(take(root))
     for node in root.walk():
         if isinstance(node, Module):
             assert (node.tensor_count, node.numel, node.nbytes) == by_hand(node)
@@ -91,7 +92,7 @@ def test_every_module_counts_what_lies_below_it_once(plan: Plan) -> None:
 
 def test_a_tensor_alone_has_nothing_to_be_counted_in() -> None:
     tensor = Tensor("float32", (2,), (1,), Storage(Memory(bytes(8)), None, 8))
-    count(tensor)
+    count(take(tensor))
     assert tensor.shares is None
 
 

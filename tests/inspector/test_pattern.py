@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inspector.errors import LimitReached
 from inspector.formats.storages import Named
+from inspector.limits import DEFAULT
 from inspector.nodes import Tensor
-from inspector.pickles import machine
+from inspector.pickles import machine, pattern
 from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, Persistent
 from inspector.pickles.tensors import BUILDERS
@@ -67,7 +71,7 @@ def both(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
     for fast in (True, False):
         with monkeypatch.context() as patch:
             if not fast:
-                patch.setattr(machine, "whole_tensor", lambda machine, position: 0)
+                patch.setattr(machine, "whole_tensors", lambda machine, position: position)
             result = run(data, builders=BUILDERS, persistent=Home().load)
             broken = result.broken and type(result.broken)
             results.append((canonical(result.value), broken, len(result.calls), result.end if broken is None else 0))
@@ -100,6 +104,65 @@ def test_tensors_are_the_same_whichever_way_they_are_read(protocol: int, monkeyp
 
 
 SMALL = pickle_of({f"l{number}": torch.ones(number, 2)[:, :1] for number in range(1, 6)} | {"x": torch.ones(1)})
+
+
+LONG = pickle_of({f"part{number % 5}.l{number}.weight": torch.ones(number % 3 + 1, 2) for number in range(48)} | {"x": 1})
+FIRST_LONG = LONG.index(b"part0.l40.weight") - 5
+
+
+def test_names_and_tensors_that_follow_each_other_are_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = []
+    items = pattern._items
+
+    def watched(machine: machine.Machine, position: int) -> int:
+        behind = items(machine, position)
+        taken.append(behind - position)
+        return behind
+
+    monkeypatch.setattr(pattern, "_items", watched)
+    run(LONG, builders=BUILDERS, persistent=Home().load)
+    assert max(taken) > (len(LONG) - FIRST_LONG) * 0.9
+
+
+def test_no_more_is_read_in_one_go_than_the_limits_are_looked_at() -> None:
+    data = pickle_of({f"l{number}": torch.ones(2) for number in range(5000)})
+    heard: list[int] = []
+    run(data, builders=BUILDERS, persistent=Home().load, tick=heard.append)
+    assert len(heard) > 1
+    assert max(b - a for a, b in pairwise([0, *heard])) < len(data) / 2
+    with pytest.raises(LimitReached):
+        run(data, builders=BUILDERS, persistent=Home().load, limits=replace(DEFAULT, memo=20_000))
+
+
+@given(
+    edits=st.lists(
+        st.tuples(
+            st.integers(FIRST_LONG, len(LONG) - 1), st.integers(0, 255) | st.sampled_from(sorted(set(LONG[FIRST_LONG:])))
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_damage_among_items_that_follow_each_other_says_the_same_whichever_way_they_are_read(
+    edits: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = bytearray(LONG)
+    for place, byte in edits:
+        damaged[place] = byte
+    fast, slow = both(bytes(damaged), monkeypatch)
+    assert fast == slow
+
+
+@pytest.mark.parametrize("entry", range(8))
+def test_whatever_an_item_has_put_into_the_memo_can_be_had_again(entry: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    # The name, the key, the id, size, stride, hooks, arguments and the tensor of the item at part0.l40.weight.
+    at = LONG.index(b"r", FIRST_LONG + 5 + len("part0.l40.weight"))
+    number = int.from_bytes(LONG[at + 1 : at + 5], "little") + entry
+    asking = LONG[:-1] + b"j" + number.to_bytes(4, "little") + b"\x86."
+    fast, slow = both(asking, monkeypatch)
+    assert fast == slow and fast[1] is None
 
 
 @given(

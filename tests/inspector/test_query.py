@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from inspector.counting import count
 from inspector.errors import InspectorError
+from inspector.inventory import take
 from inspector.nodes import Module, Tensor, Value
 from inspector.query import Query, QueryError
 from inspector.storage import Memory, Storage, contiguous
@@ -141,7 +142,7 @@ def model() -> Module:
         net.children.append(layer)
         add(layer, "weight", "float32", (128, 64, 3, 3) if number == 0 else (128, 64))
         add(layer, "count", "int64", (), "buffer")
-    count(root)
+    count(take(root))
     return root
 
 

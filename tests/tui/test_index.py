@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inspector.counting import count
+from inspector.inventory import take
 from inspector.nodes import Module
 from inspector.query import Query
 from tests.tui.trees import memory, tensor, tree
@@ -145,7 +146,7 @@ def test_a_deep_tree_takes_no_recursion_and_no_square_of_memory():
         node.children.append(child)
         node = child
     node.children.append(tensor((2,), key="end", parent=node))
-    count(root)
+    count(take(root))
     index = Index(root, nobody)
     assert sum(map(len, index.names)) < 20_000_000
     assert index.search("end", nobody) == [20_001]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inspector.counting import count
+from inspector.inventory import take
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.storage import Memory, Storage
 
@@ -16,7 +17,7 @@ def tree(entries: Mapping[str, Any], type: str = "dict") -> Module:
     """A module with children: dicts are modules, tuples shapes of float32 tensors, tensors and modules themselves."""
     root = Module(type)
     fill(root, entries)
-    count(root)
+    count(take(root))
     return root
 
 
