@@ -7,34 +7,27 @@ one protobuf message of any size. Its fields are walked here, from length to len
 
 from __future__ import annotations
 
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from inspector.dotted_names import join
-from inspector.dtypes import DTYPES
-from inspector.errors import DamagedFile, InspectorError, visible
+from inspector.errors import DamagedFile, visible
 from inspector.formats import Contents, Found, Opening
 from inspector.formats.onnx_elements import (
     DATA,
     DATA_TYPE,
     DIMS,
     EXTERNAL,
-    INTS,
     LOCATION,
-    LONGS,
-    STRINGS,
     TENSOR_NAME,
-    UNSIGNED,
     Proto,
-    Runs,
-    Varints,
 )
 from inspector.formats.onnx_nodes import held
+from inspector.formats.onnx_tensors import KEPT, Tensors
 from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text, varint
-from inspector.nodes import Module, Node, Tensor, Value
+from inspector.nodes import Module
 from inspector.pickles.cursor import Cursor
-from inspector.sources import Flat, Pool, Source
-from inspector.storage import Nowhere, Storage, contiguous
+from inspector.sources import Source
 
 MODEL = {1: VARINT, 2: RUN, 3: RUN, 4: RUN, 5: VARINT, 6: RUN, 7: RUN, 8: RUN, 14: RUN, 20: RUN, 25: RUN, 26: RUN}
 """The fields of `ModelProto` and their wire types; the first is `ir_version`."""
@@ -46,16 +39,6 @@ TEXTS = {2: "producer_name", 3: "producer_version", 4: "domain", 6: "doc_string"
 GRAPH_FIELDS = (1, 2, 5, 10, 11, 12, 13, 14, 15, 16)
 NODE, NAME, INITIALIZER, INPUT, OUTPUT, SPARSE = 1, 2, 5, 11, 12, 15
 
-TYPES = {
-    1: "float32", 2: "uint8", 3: "int8", 4: "uint16", 5: "int16", 6: "int32", 7: "int64", 9: "bool", 10: "float16",
-    11: "float64", 12: "uint32", 13: "uint64", 14: "complex64", 15: "complex128", 16: "bfloat16", 17: "float8_e4m3fn",
-    18: "float8_e4m3fnuz", 19: "float8_e5m2", 20: "float8_e5m2fnuz", 21: "UINT4", 22: "INT4", 23: "float4_e2m1fn",
-    24: "float8_e8m0fnu", 25: "UINT2", 26: "INT2", 27: "float6_e2m3fn", 28: "float6_e3m2fn",
-}  # fmt: skip
-"""Our names for `TensorProto.DataType`; 8 is a text."""
-
-TEXT = 8
-
 FIRST_FIELDS = 1000
 """How many fields of a model are looked at for its graph."""
 
@@ -64,9 +47,6 @@ CONSTANTS = "constants"
 
 DEEPEST_GRAPH = 50
 """Graphs within graphs that are looked into."""
-
-KEPT = 1000
-"""How many inputs, outputs, axes, texts of a tensor are kept."""
 
 
 def recognises(found: Found) -> bool:
@@ -93,20 +73,17 @@ def read(found: Found, opening: Opening) -> Contents:
     try:
         return reader.contents()
     except BaseException:
-        reader.pool.close()
+        reader.nodes.pool.close()
         raise
 
 
 class _Reader:
     def __init__(self, source: Source, folder: Path, opening: Opening) -> None:
         self.source = source
-        self.folder = folder
         self.limits = opening.limits
         self.tick = opening.tick(source.size)
         self.cursor = Cursor(source)
-        self.home = Flat(source)
-        self.pool = Pool()
-        self.files: dict[str, Source | str] = {}
+        self.nodes = Tensors(source, folder)
         self.result = Contents(Module("dict"), "ONNX")
         self.tensors: list[tuple[str, Proto]] = []
         self.constants: list[tuple[str, Proto]] = []
@@ -137,9 +114,9 @@ class _Reader:
             self.result.problems.append(f"{error}; what stands before that is shown")
         root = self.result.root
         assert isinstance(root, Module)
-        join(root, self.tensors + self.constants, self.tensor)
-        join(root, self.sparse, self.sparse_tensor)
-        self.result.sources += [file for file in self.files.values() if not isinstance(file, str)]
+        join(root, self.tensors + self.constants, self.nodes.tensor)
+        join(root, self.sparse, self.nodes.sparse_tensor)
+        self.result.sources += [file for file in self.nodes.files.values() if not isinstance(file, str)]
         return self.result
 
     def opset(self, part: Field) -> tuple[str, int]:
@@ -265,73 +242,3 @@ class _Reader:
             value = varint(self.cursor)
             found.append(value - (1 << 64) if value >> 63 else value)
         return found
-
-    def tensor(self, parent: Module, key: Any, proto: Proto) -> Node:
-        shape = tuple(proto.shape)
-        if proto.kind == TEXT:
-            return self.strings(parent, key, proto)
-        dtype = TYPES.get(proto.kind, f"ONNX type {proto.kind}")
-        made = Tensor(dtype, shape, contiguous(shape), None, key=key, parent=parent)
-        if dtype in DTYPES:
-            made.storage = self.elsewhere(proto, made) if proto.elsewhere else self.here(proto, made)
-        return made
-
-    def here(self, proto: Proto, tensor: Tensor) -> Storage:
-        """The storage of elements that the message itself holds: as raw bytes, or as numbers of protobuf's."""
-        if proto.data in (INTS, LONGS, UNSIGNED):
-            made = Storage(Varints(self.source, proto, DTYPES[tensor.dtype]), None, tensor.nbytes)
-        elif proto.count == 1:
-            made = Storage(self.home, proto.place, proto.nbytes)
-        else:
-            made = Storage(Runs(self.source, proto), None, proto.nbytes)
-        made.dtype, made.problem = tensor.dtype, proto.problem
-        return made
-
-    def elsewhere(self, proto: Proto, tensor: Tensor) -> Storage:
-        """The storage of elements in a file of their own; the folder of the model is not left."""
-        location = proto.external.get("location", "")
-        offset, length = (proto.external.get(key, "") for key in ("offset", "length"))
-        start = int(offset) if offset.isascii() and offset.isdecimal() and len(offset) < 20 else 0
-        size = int(length) if length.isascii() and length.isdecimal() and len(length) < 20 else tensor.nbytes
-        file = self.file(location)
-        if isinstance(file, str):
-            made = Storage(Nowhere(file), None, size, dtype=tensor.dtype)
-            made.problem = file
-            return made
-        made = Storage(Flat(file), start, size, dtype=tensor.dtype)
-        if start + size > file.size:
-            made.problem = f"its bytes lie behind the end of {visible(location)}"
-        return made
-
-    def file(self, location: str) -> Source | str:
-        """The file at a place, opened once, or why there is none."""
-        found = self.files.get(location)
-        if found is None:
-            found = self.files[location] = self.opened(location)
-        return found
-
-    def opened(self, location: str) -> Source | str:
-        path = PurePosixPath(location)
-        if not path.parts or path.is_absolute() or ".." in path.parts or "\0" in location or "\\" in location:
-            return f"it is said to be in {visible(location)}, which is no place below the model's folder: not opened"
-        try:
-            return self.pool.file(str(self.folder / path))
-        except InspectorError as error:
-            return f"its file can't be opened: {error}"
-
-    def strings(self, parent: Module, key: Any, proto: Proto) -> Node:
-        kept: list[str] = []
-        for part in fields(self.cursor, proto.start, proto.end):
-            if part[0] == STRINGS and len(kept) < KEPT and part[3] <= self.source.size:
-                kept.append(text(self.cursor, part))
-        if proto.count > len(kept):
-            kept.append(f"… {proto.count - len(kept)} more")
-        return Value(kept, key, parent)
-
-    def sparse_tensor(self, parent: Module, key: Any, parts: tuple[Proto, Proto, list[int]]) -> Node:
-        values, indices, shape = parts
-        made = Module("SparseTensorProto", "container", key, parent)
-        made.children.append(self.tensor(made, "values", values))
-        made.children.append(self.tensor(made, "indices", indices))
-        made.children.append(Value(shape, "dims", made))
-        return made

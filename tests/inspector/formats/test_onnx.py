@@ -12,7 +12,8 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 
 import inspector
 from inspector.formats import Found, Opening
-from inspector.formats.onnx import TYPES, read
+from inspector.formats.onnx import read
+from inspector.formats.onnx_tensors import TYPES
 from inspector.nodes import Value
 from inspector.sources import Bytes
 from tests.inspector.samples import opened
