@@ -47,6 +47,7 @@ class Checkpoint:
         self.metadata = contents.metadata
         self.calls: list[Call] = contents.calls
         self.texts = contents.texts
+        self._text_of = contents.text_of
         self.misnamed = contents.misnamed
 
     def tensors(self) -> Iterator[Tensor]:
@@ -103,6 +104,16 @@ class Checkpoint:
         from inspector.loading import scan
 
         return scan(self.path, self.limits, progress)
+
+    def text_of(self, node: Node) -> str:
+        """Which of `texts` is about a node: the source of its class, a program's graph; the empty text if there is none."""
+        if isinstance(node, Module):
+            path = node.type.rpartition(".")[0].replace(".", "/")
+            of_node = self._text_of.get(node.twin or node, "")
+            for name in (of_node, node.type, f"{path}.py", f"{path}/__init__.py"):
+                if name in self.texts:
+                    return name
+        return next(iter(self.texts)) if node is self.root and len(self.texts) == 1 else ""
 
     def changed(self) -> str:
         """What became of the file since it was opened: one line, or the empty text while it is the same.

@@ -65,6 +65,11 @@ class Code(Sequence[Line]):
                     progress(number / len(self._lines))
                 within.append(_coloured(line[:LONGEST_LINE], within[-1])[1])
 
+    def line_of(self, name: str) -> int:
+        """The number of the line in which a class of this name begins; of the first line if there is none."""
+        beginnings = (f"class {name}(", f"class {name}:")
+        return next((number for number, line in enumerate(self._lines) if line.startswith(beginnings)), 0)
+
     def __len__(self) -> int:
         return len(self._lines) + (self._rest > 0)
 

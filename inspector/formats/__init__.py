@@ -76,8 +76,9 @@ class Contents:
 
     `metadata` is what the file says of itself, `problems` are texts about damage, `sources` are further files that were
     opened and have to be closed. `texts` are what the file carries to be read (the source of a class, TorchScript code,
-    a graph), by name; each is read when it is called. `ordered` is whether the parameters come in the order of the model.
-    `misnamed` is the ending of the file's name if it is one of other formats.
+    a graph), by name; each is read when it is called; `text_of` has those of nodes whose class does not say it.
+    `ordered` is whether the parameters come in the order of the model. `misnamed` is the ending of the file's name if it
+    is one of other formats.
     """
 
     root: Node
@@ -87,6 +88,7 @@ class Contents:
     calls: list[Call] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     texts: dict[str, Callable[[], str]] = field(default_factory=dict)
+    text_of: dict[Node, str] = field(default_factory=dict)
     ordered: bool = True
     misnamed: str = ""
 

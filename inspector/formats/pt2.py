@@ -114,6 +114,7 @@ class _Reader:
         if isinstance(version, str):
             self.contents.metadata["torch version"] = version
         self.contents.texts[f"graph of {name}"] = lambda: graph_text(described)
+        self.contents.text_of[made] = f"graph of {name}"
         return made
 
     def _maker(self, folder: str, kinds: dict[str, tuple[Kind, bool]]) -> Any:

@@ -54,7 +54,8 @@ def read(found: Found, opening: Opening) -> Contents:
     calls = [Call(instance, "data.pkl") for instance in pickled.calls if not instance.type.startswith("__torch__.")]
     for instance in pickled.calls:
         code.make_layer(instance)
-    tree = build(pickled.value, opening.limits, problems)
+    made: dict[int, Node] = {}
+    tree = build(pickled.value, opening.limits, problems, made)
     for node in tree.walk():
         if isinstance(node, Module):
             node.scripted = True
@@ -63,17 +64,22 @@ def read(found: Found, opening: Opening) -> Contents:
     name = MOBILE if root + "bytecode.pkl" in archive.members else NAME
     metadata = {"folder": root.rstrip("/"), **about, **_extras(archive, root)}
     problems += code.problems
-    return Contents(tree, name, problems, metadata, calls, texts=code.texts)
+    text_of = {made[number]: text for number, text in code.homes.items() if number in made}
+    return Contents(tree, name, problems, metadata, calls, texts=code.texts, text_of=text_of)
 
 
 class _Code:
-    """The classes of the code, by the paths that the pickle names them by, each file read when it is first needed."""
+    """The classes of the code, by the paths that the pickle names them by, each file read when it is first needed.
+
+    `homes` are the names of the texts that hold the classes of objects, by the objects' ids.
+    """
 
     def __init__(self, archive: Zip, root: str) -> None:
         self.archive = archive
         self.prefix = root + "code/"
         self.problems: list[str] = []
         self.files: dict[str, dict[str, dict[str, list[str]]]] = {}
+        self.homes: dict[int, str] = {}
         names = [name for name in archive.members if name.startswith(self.prefix) and name.endswith(".py")]
         self.texts = {name.removeprefix(root): self._reader(name) for name in names}
 
@@ -85,7 +91,9 @@ class _Code:
         path = instance.type
         if not path.startswith("__torch__.") or type(instance.callable) is not Global:
             return
-        said = self._classes(path.rpartition(".")[0]).get(path.rpartition(".")[2])
+        module, _, name = path.rpartition(".")
+        said = self._classes(module).get(name)
+        self.homes[id(instance)] = f"code/{module.replace('.', '/')}.py"
         instance.callable = Global(*_MANGLE.sub("", path).removeprefix("__torch__.").rpartition(".")[::2])
         if said is None:
             return

@@ -7,6 +7,7 @@ The model's weights stand below `model`, whatever files they are in, and each ot
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from inspector import settings
@@ -31,16 +32,7 @@ def read(found: Found, opening: Opening) -> Contents:
     model = hf_folder.read(found, opening)
     root = Module("", "bundle")
     _hang(root, model, "model")
-    contents = Contents(
-        root,
-        f"training checkpoint, {model.format}",
-        model.problems,
-        model.metadata,
-        model.calls,
-        model.sources,
-        model.texts,
-        model.ordered,
-    )
+    contents = replace(model, root=root, format=f"training checkpoint, {model.format}")
     for name in sorted(
         filter(hf_folder.NO_WEIGHTS.fullmatch, found.names), key=lambda name: (name not in OPTIMIZERS, name)
     ):

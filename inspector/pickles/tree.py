@@ -47,16 +47,21 @@ class Reference:
         return f"→ {self.node.name or 'the whole'}"
 
 
-def build(value: Any, limits: Limits = DEFAULT, problems: list[str] | None = None) -> Node:
-    """The tree of an unpickled object. What limits kept out of it is told in `problems`."""
-    return _Builder(limits, problems if problems is not None else []).build(value)
+def build(
+    value: Any, limits: Limits = DEFAULT, problems: list[str] | None = None, made: dict[int, Node] | None = None
+) -> Node:
+    """The tree of an unpickled object. What limits kept out of it is told in `problems`.
+
+    `made` gets the first node that was made of each object, by the object's id.
+    """
+    return _Builder(limits, problems if problems is not None else [], made if made is not None else {}).build(value)
 
 
 class _Builder:
-    def __init__(self, limits: Limits, problems: list[str]) -> None:
+    def __init__(self, limits: Limits, problems: list[str], made: dict[int, Node]) -> None:
         self.limits = limits
         self.problems = problems
-        self.first: dict[int, Node] = {}
+        self.first = made
         self.turned_out: dict[int, Any] = {}
         self.lines: dict[int, bool] = {}
         self.copies = 0

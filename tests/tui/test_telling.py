@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import zipfile
 from pathlib import Path
 
 import pytest
 import torch
+import torch.package
 from torch import nn
 
 from tests.tui.conftest import exploring
@@ -62,7 +64,7 @@ def damaged(tmp_path: Path) -> Path:
 
 async def test_on_a_layer_whose_source_the_file_carries_T_shows_it(legacy: Path):
     async with exploring(legacy) as person:
-        await person.see("the file carries the code of this class")
+        await person.see("T shows oldnet.Tagger")
         assert "T texts" in person.bottom
         await person.press("T")
         await person.see("class Tagger(nn.Module):")
@@ -90,18 +92,55 @@ async def test_a_source_has_colours(legacy: Path):
         assert len(foregrounds) == 5
 
 
-async def test_elsewhere_T_lists_all_texts_and_enter_shows_one(script: Path):
+async def test_on_a_layer_of_torchscript_T_shows_its_code_and_T_again_lists_all(script: Path):
     async with exploring(script) as person:
+        await person.press("j", "T")
+        await person.see("class Linear(Module):")
+        assert person.lines[0].strip().startswith("code/__torch__/torch/nn/modules/linear")
+        assert "return torch.linear(input, weight, bias)" in person.screen
         await person.press("T")
-        await person.see("code/__torch__/torch/nn/modules/linear")
-        await person.press("G", "k", "k", "k", "enter")
+        await person.see("code/__torch__/torch/nn/modules/activation")
+        await person.press("g", "j", "enter")
         await person.see("class")
-        shown = person.lines[0].strip()
-        await person.press("escape")
-        await person.see("texts")
-        await person.press("escape")
+        await person.press("escape", "escape")
         await person.see("Sequential")
-        assert shown.startswith("code/")
+
+
+async def test_layers_of_one_class_have_the_code_that_was_made_for_each(tmp_path: Path):
+    two = nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 4))
+    torch.jit.script(two).save(str(tmp_path / "two.pt"))
+    async with exploring(tmp_path / "two.pt") as person:
+        for row, size in (("0", 3), ("1.bias", 4)):
+            await person.press(":", *row, "enter", "T")
+            await person.see(f"out_features : Final[int] = {size}")
+            await person.press("escape")
+
+
+async def test_on_an_exported_program_T_shows_its_graph(tmp_path: Path):
+    torch.export.save(
+        torch.export.export(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), (torch.ones(1, 3),)), tmp_path / "p.pt2"
+    )
+    async with exploring(tmp_path / "p.pt2") as person:
+        await person.see("T shows graph of model")
+        await person.press("T")
+        await person.see("aten.relu.default(linear)")
+
+
+async def test_the_source_of_a_packaged_class_is_shown_from_where_the_class_begins(tmp_path: Path):
+    (tmp_path / "packaged_net.py").write_text("import torch\nX = 1\n" + "# filler\n" * 60 + SOURCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(tmp_path))
+        module = importlib.import_module("packaged_net")
+        with torch.package.PackageExporter(tmp_path / "package.pt") as exporter:
+            exporter.intern("packaged_net")
+            exporter.extern("torch.**")
+            exporter.save_pickle("model", "model.pkl", module.Tagger())
+    async with exploring(tmp_path / "package.pt") as person:
+        await person.press("j", "T")
+        await person.see("class Tagger(nn.Module):")
+        assert person.lines[0].strip() == "packaged_net.py"
+        await person.press("g")
+        await person.see("import torch")
 
 
 async def test_from_one_text_T_leads_to_all(legacy: Path):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from inspector import naming
-from inspector.nodes import Module, Node
+from inspector.nodes import Module, Node, Tensor, Value
 from inspector.soundness import told
 from tui import messages
 from tui.lines import safe
@@ -40,13 +40,17 @@ class Telling(Finding):
     # Texts
 
     def action_texts(self) -> None:
-        """The source of the class under the cursor if the file carries it; else all texts."""
+        """The text about the node under the cursor (its class, its graph) if the file carries it; else all texts."""
         if self.checkpoint is None or not self.checkpoint.texts:
             self.bottom.say("the file carries no texts", "badge")
             return
         texts, node = self.checkpoint.texts, self.module_tree.node
-        if isinstance(node, Module) and node.type in texts:
-            self.app.push_screen(TextScreen(self.reader, texts, node.type, self.changed_keys))
+        if isinstance(node, Tensor | Value):
+            node = node.parent or node
+        name = self.checkpoint.text_of(node) if node is not None else ""
+        if name:
+            about = node.short_type if isinstance(node, Module) else ""
+            self.app.push_screen(TextScreen(self.reader, texts, name, self.changed_keys, about))
         else:
             self.app.push_screen(TextsScreen(self.reader, texts, self.changed_keys))
 

@@ -64,17 +64,18 @@ class TextsScreen(PageScreen):
 
 
 class TextScreen(PageScreen):
-    """One text; it is read when the screen is there."""
+    """One text, from the class on that it is shown `about`; it is read when the screen is there."""
 
     BINDINGS = keys.bindings(keys.TEXTS)
     TABLES = (keys.TEXTS,)
 
-    def __init__(self, reader: Reader, texts: Texts, shown: str, changed_keys: Mapping[str, str]) -> None:
+    def __init__(self, reader: Reader, texts: Texts, shown: str, changed_keys: Mapping[str, str], about: str = "") -> None:
         self.pane = TextPane()
         super().__init__(safe(shown), self.pane, changed_keys)
         self.reader = reader
         self.texts = texts
         self.shown = shown
+        self.about = about
 
     def on_mount(self) -> None:
         """Have the text read."""
@@ -96,6 +97,7 @@ class TextScreen(PageScreen):
             self.bottom.say("")
             code = event.code
             self.pane.show(lambda width: code)
+            self.pane.scroll_rows(code.line_of(self.about))
 
     def on_failed(self, event: messages.Failed) -> None:
         """Say why it can't be read."""

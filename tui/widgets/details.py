@@ -62,8 +62,8 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
         facts += _of_module(node)
         if node.parent is None:
             facts += _unused(survey)
-        if checkpoint is not None and node.type in checkpoint.texts:
-            facts.append(("source", "the file carries the code of this class: T shows it", "value"))
+        if checkpoint is not None and (name := checkpoint.text_of(node)):
+            facts.append(("text", f"T shows {safe(name)}", "value"))
     elif isinstance(node, Value):
         value = safe(text(node.value, LONGEST_VALUE), LONGEST_VALUE)
         facts += [("type", _type(node.value), "class"), ("value", value, "value")]
