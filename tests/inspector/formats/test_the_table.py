@@ -31,7 +31,8 @@ def test_each_row_is_a_file_that_recognises_and_reads_and_each_such_file_is_a_ro
     readers = {
         path.stem
         for path in FOLDER.glob("*.py")
-        if path.stem != "__init__" and {"recognises", "read"} <= vars(import_module(f"inspector.formats.{path.stem}")).keys()
+        if path.stem != "__init__"
+        and {"recognises", "read"} <= vars(import_module(f"inspector.formats.{path.stem}")).keys()
     }
     assert readers == set(rows)
 
