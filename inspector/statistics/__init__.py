@@ -10,9 +10,7 @@ All figures but the counts of NaN and Inf are those of the finite elements.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from inspector.statistics.histogram import Histogram
@@ -24,9 +22,6 @@ if TYPE_CHECKING:
 
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 """The parts of the elements of which `Statistics.quantiles` tells the border."""
-
-UNIT = 1200
-"""Sums are integers in units of 2^-1200, sums of squares in units of 2^-2400: no float64 is finer than 2^-1074."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,87 +82,6 @@ class Statistics:
         return replace(self, histogram=None, parts=parts)
 
 
-@dataclass(slots=True)
-class Sums:
-    """How many finite numbers there are, the sum of them and that of their squares, exact: see `UNIT`."""
-
-    count: int = 0
-    first: int = 0
-    second: int = 0
-
-    def add(self, other: Sums, times: int = 1) -> None:
-        """Adds the sums of more numbers, each of which stands there so often."""
-        self.count += other.count * times
-        self.first += other.first * times
-        self.second += other.second * times
-
-    @property
-    def mean(self) -> float:
-        """The mean, rounded once."""
-        return _float(Fraction(self.first, self.count << UNIT)) if self.count else math.nan
-
-    @property
-    def std(self) -> float:
-        """The standard deviation that divides by one less than there are."""
-        if self.count < 2:
-            return math.nan
-        # Rounding within a block of an almost constant tensor may leave a little less than nothing.
-        spread = max(self.count * self.second - self.first * self.first, 0)
-        return _root(Fraction(spread, (self.count * (self.count - 1)) << (2 * UNIT)))
-
-    @property
-    def norm(self) -> float:
-        """The L2 norm."""
-        return _root(Fraction(self.second, 1 << (2 * UNIT)))
-
-
-def sums_about(count: int, shift: float, first: float, second: float, scale: int = 0) -> Sums:
-    """The sums of `count` numbers, given that of their differences from `shift` and that of those squared.
-
-    The differences were taken of numbers divided by 2^`scale`.
-    """
-    step = in_units(shift, scale)
-    off = in_units(first, scale)
-    squares, ones = second.as_integer_ratio()
-    squares = _shifted(squares, 2 * (UNIT + scale) + 1 - ones.bit_length())
-    return Sums(count, off + count * step, squares + 2 * step * off + count * step * step)
-
-
-def in_units(number: float, scale: int = 0) -> int:
-    """A number times 2^`scale` in units of 2^-`UNIT`."""
-    whole, ones = number.as_integer_ratio()
-    return _shifted(whole, UNIT + scale + 1 - ones.bit_length())
-
-
-def sums_of(values: Array, counts: Array) -> Sums:
-    """The sums of float64 `values` of at most 24 significant bits, each of which comes as often as `counts` says.
-
-    Values of one size should stand together, as they do in ascending ones.
-    """
-    import numpy as np
-
-    sums = Sums(int(counts.sum()))
-    if not sums.count:
-        return sums
-    mantissas, exponents = np.frexp(values)
-    whole = (mantissas * (1 << 24)).astype(np.int64)
-    # Mostly there are far fewer bits than 24, and the more of a count fit into one go.
-    bits = int(np.bitwise_or.reduce(whole))
-    spare = (bits & -bits).bit_length() - 1 if bits else 24
-    whole >>= spare
-    starts = np.concatenate([[0], np.flatnonzero(exponents[1:] != exponents[:-1]) + 1])
-    places = [UNIT + int(exponent) - 24 + spare for exponent in exponents[starts]]
-    # No sum leaves 63 bits: so many of a count, twice 24 - spare of a square, and those of how many values there are.
-    width = 63 - 2 * (24 - spare) - len(values).bit_length()
-    for low in range(0, int(counts.max()).bit_length(), width):
-        part = (counts >> low) & ((1 << width) - 1)
-        first = np.add.reduceat(part * whole, starts).tolist()
-        second = np.add.reduceat(part * whole * whole, starts).tolist()
-        sums.first += sum(_shifted(number, place + low) for number, place in zip(first, places, strict=True))
-        sums.second += sum(_shifted(number, 2 * place + low) for number, place in zip(second, places, strict=True))
-    return sums
-
-
 def quantiles_of(values: Array, counts: Array, total: int) -> dict[float, float]:
     """For each of `QUANTILES` the smallest of the ascending `values` that so large a part of `total` does not exceed."""
     import numpy as np
@@ -178,29 +92,3 @@ def quantiles_of(values: Array, counts: Array, total: int) -> dict[float, float]
     wanted = [-(-round(part * 1000) * total // 1000) for part in QUANTILES]
     places = np.searchsorted(reached, wanted, "left")
     return dict(zip(QUANTILES, values[places].tolist(), strict=True))
-
-
-def _shifted(number: int, places: int) -> int:
-    return number << places if places >= 0 else number >> -places
-
-
-def _float(number: Fraction) -> float:
-    try:
-        return float(number)
-    except OverflowError:
-        return math.inf if number > 0 else -math.inf
-
-
-def _root(square: Fraction) -> float:
-    """The square root of an exact number, rounded once (as `statistics.stdev` of Python does it)."""
-    above, below = square.numerator, square.denominator
-    # Twice the digits of a float64 and some more, so that what is cut off can't be half of the last one.
-    places = (above.bit_length() - below.bit_length() - 109) // 2
-    if places >= 0:
-        below <<= 2 * places
-    else:
-        above <<= -2 * places
-    root = math.isqrt(above // below)
-    # The last bit tells whether there is more behind it.
-    root |= root * root * below != above
-    return _float(Fraction(root << places) if places >= 0 else Fraction(root, 1 << -places))

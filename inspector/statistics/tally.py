@@ -7,13 +7,15 @@ minimum, maximum, counts and sums beside them. Either takes a fixed amount of me
 from __future__ import annotations
 
 import math
+import threading
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from inspector.statistics import Statistics, Sums, quantiles_of, sums_about, sums_of
+from inspector.statistics import Statistics, quantiles_of
 from inspector.statistics.histogram import Histogram
+from inspector.statistics.sums import Sums, sums_between, sums_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,14 +25,11 @@ if TYPE_CHECKING:
 STEP = 1 << 19
 """Elements of 16 bits that are counted at a time: few enough that all their forms stay in the processor's caches."""
 
-WIDE_STEP = 1 << 17
+WIDE_STEP = 1 << 18
 """The same for wider elements, which have more forms."""
 
-ROW = 1 << 13
-"""Elements whose squares BLAS sums at a time: of more it would take threads, which cost more than they bring."""
-
-FAR = 2.0**400
-"""Beyond this or below its inverse float64 does not hold a square with all its digits."""
+KEPT = 1 << 23
+"""Bytes that are more than anything that comes and goes with each block."""
 
 MANTISSA = 7
 """Bits of the mantissa that are among the leading bits."""
@@ -41,6 +40,26 @@ Meaning = Callable[["Array"], "Array"]
 
 State = dict[str, Any]
 """A tally as it goes from one process to another."""
+
+
+class _Scratch(threading.local):
+    """What the forms of a block are written to, one after the other: memory that was used before is the faster one."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[str, Array] = {}
+        # Once glibc has freed so large a piece, it keeps what else is freed, and need not ask the kernel for each block.
+        bytearray(KEPT)
+
+    def room(self, kind: str, size: int) -> Array:
+        """Room for so many elements of a type."""
+        import numpy as np
+
+        if kind not in self._rooms:
+            self._rooms[kind] = np.empty(max(STEP, WIDE_STEP), kind)
+        return self._rooms[kind][:size]
+
+
+_scratch = _Scratch()
 
 
 def _as_they_are(stored: Array) -> Array:
@@ -62,7 +81,6 @@ class Patterns:
         # Elements of 8 bits are counted two at a time, which takes half as long.
         self.counts = np.zeros(1 << 16, np.int64)
         self.odd = np.zeros(1 << 8, np.int64)
-        self._places = np.empty(STEP, np.intp)
 
     def add(self, block: Array, times: int = 1) -> None:
         """Counts a contiguous block of elements, each as often as `times`."""
@@ -76,7 +94,7 @@ class Patterns:
         for start in range(0, bits.size, STEP):
             piece = bits[start : start + STEP]
             # Indices have a width of their own: widened here, in the cache, and not for the whole block at once.
-            places = self._places[: piece.size]
+            places = _scratch.room("intp", piece.size)
             places[:] = piece
             _count(self.counts, places, times)
 
@@ -184,8 +202,6 @@ class Wide:
         # Zeros and denormals, all bits of whose exponent are 0: of either sign the first bins.
         self._near = self.counts.reshape(2, -1)[:, : 1 << MANTISSA]
         self.exact = Exact()
-        self._places = np.empty(WIDE_STEP, np.intp)
-        self._numbers = np.empty(WIDE_STEP, np.float64)
 
     def add(self, block: Array, times: int = 1) -> None:
         """Counts a contiguous block of elements, each as often as `times`."""
@@ -195,7 +211,7 @@ class Wide:
         flat = block.reshape(-1)
         for start in range(0, flat.size, WIDE_STEP):
             piece = flat[start : start + WIDE_STEP]
-            low, high = piece.min().item(), piece.max().item()
+            low, high = np.minimum.reduce(piece).item(), np.maximum.reduce(piece).item()
             # A NaN makes both of them NaN, so every block that has something not finite comes by here.
             if not (math.isfinite(low) and math.isfinite(high)):
                 exact.nan += int(np.count_nonzero(np.isnan(piece))) * times
@@ -206,15 +222,15 @@ class Wide:
                     continue
                 low, high = piece.min().item(), piece.max().item()
             exact.min, exact.max = min(exact.min, low), max(exact.max, high)
-            numbers = self._numbers[: piece.size]
+            numbers = _scratch.room("float64", piece.size)
             numbers[:] = piece
             self._count(piece if piece.dtype == self.float else numbers, times)
-            exact.sums.add(_sums(numbers, float(low), float(high)), times)
+            exact.sums.add(sums_between(numbers, float(low), float(high)), times)
 
     def _count(self, numbers: Array, times: int) -> None:
         import numpy as np
 
-        places = self._places[: numbers.size]
+        places = _scratch.room("intp", numbers.size)
         np.right_shift(numbers.view(self.bits), self.bits.type(self.shift), out=places, casting="unsafe")
         _count(self.counts, places, times)
         near = int(self._near.sum()) - self.exact.zero - self.exact.denormal
@@ -288,29 +304,6 @@ def _count(counts: Array, places: Array, times: int) -> None:
         # A tenth faster where the table is small beside the block, since it makes a table of its own.
         counted = np.bincount(places, minlength=len(counts))
         counts += counted if times == 1 else counted * times
-
-
-def _sums(numbers: Array, low: float, high: float) -> Sums:
-    """The sums of finite float64 numbers between `low` and `high`; the array is used up."""
-    import numpy as np
-
-    peak = max(abs(low), abs(high))
-    scale = 0
-    if peak and not 1 / FAR < peak < FAR:
-        scale = math.frexp(peak)[1]
-        np.ldexp(numbers, -scale, out=numbers)
-        low, high = math.ldexp(low, -scale), math.ldexp(high, -scale)
-    # Differences from a number close to the mean: sums of squares lose digits to a mean that is far from 0.
-    some = numbers[: 1 << 12]
-    shift = low if low == high else float(some.mean())
-    if low < high and abs(shift) < float(some.std()):
-        shift = 0.0
-    if shift:
-        numbers -= shift
-    rows = numbers[: numbers.size // ROW * ROW].reshape(-1, ROW)
-    rest = numbers[rows.size :]
-    squares = float((rows[:, None, :] @ rows[:, :, None]).sum()) + float(np.square(rest).sum())
-    return sums_about(numbers.size, shift, float(numbers.sum()), squares, scale)
 
 
 def _merged(values: Array, counts: Array) -> tuple[Array, Array]:

@@ -14,8 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from inspector.statistics import QUANTILES, Statistics, sums_about, sums_of
+from inspector.statistics import QUANTILES, Statistics
+from inspector.statistics import sums as summing
 from inspector.statistics import tally as tallies
+from inspector.statistics.sums import sums_about, sums_of
 from inspector.statistics.tally import Patterns, Wide
 from tests.inspector.arrays import NAMES
 
@@ -190,7 +192,7 @@ def test_steps_of_counting_change_no_figure_but_in_the_last_digits(array: Array,
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STEP", "WIDE_STEP"):
             patch.setattr(tallies, name, step)
-        patch.setattr(tallies, "ROW", row)
+        patch.setattr(summing, "ROW", row)
         small = counted(array)
     large = counted(array)
     assert (small.count, small.nan, small.zero, small.min, small.quantiles) == (
