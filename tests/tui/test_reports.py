@@ -16,6 +16,7 @@ import inspector
 from inspector.query import Query
 from inspector.values import json_value
 from tests import make_demo
+from tui.cli import main
 from tui.reports.document import write_document
 from tui.reports.tree import write_tree
 from tui.reports.values import write_values
@@ -174,6 +175,15 @@ def test_the_document_has_what_torch_says_of_every_tensor(saved: Path) -> None:
         assert eval(f"model{said['expression']}", {"model": model}) is tensor
     assert tensors["head.weight"]["shares"] == "embed.weight"
     assert tensors["embed.weight"]["shares"] is None
+
+
+def test_a_name_that_lies_is_mentioned_in_both_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "lies.safetensors"
+    torch.save({"w": torch.ones(3)}, path)
+    assert main([str(path), "--print"]) == 0
+    assert capsys.readouterr().out.startswith("lies.safetensors · PyTorch zip, not .safetensors · 1 tensor")
+    assert main([str(path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["misnamed"] == ".safetensors"
 
 
 def test_the_document_has_every_module_with_the_text_that_torch_prints(saved: Path) -> None:

@@ -31,6 +31,7 @@ def write_document(
     facts = {
         "path": checkpoint.path,
         "format": checkpoint.format,
+        **({"misnamed": checkpoint.misnamed} if checkpoint.misnamed else {}),
         "bytes": checkpoint.nbytes,
         "problems": checkpoint.problems,
         "metadata": {key: json_value(value) for key, value in checkpoint.metadata.items()},

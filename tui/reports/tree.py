@@ -63,7 +63,7 @@ def _header(checkpoint: Checkpoint, listing: Listing) -> str:
     numel, nbytes = listing.totals(root) if isinstance(root, Module) else _totals(root)
     facts = [
         visible(PurePath(checkpoint.path).name or checkpoint.path),
-        checkpoint.format,
+        checkpoint.format + (f", not {visible(checkpoint.misnamed)}" if checkpoint.misnamed else ""),
         plural(dtypes.total(), "tensor"),
         plural(numel, "parameter"),
         short_size(nbytes),
