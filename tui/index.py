@@ -6,14 +6,16 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector import soundness
 from inspector.errors import visible
 from inspector.naming import has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
-from inspector.query import Query
 from inspector.storage import Storage
+
+if TYPE_CHECKING:
+    from inspector.query import Query
 
 LONGEST = 400
 """Characters of a label, and of the names above it in a tree of very many levels, that can be searched."""

@@ -17,7 +17,6 @@ from tui.reader import Job, Reader
 from tui.reports.progress import duration
 from tui.screens.counting import Counting
 from tui.screens.finding import Finding
-from tui.screens.findings import FindingsScreen
 from tui.widgets.prompt import Purpose
 
 if TYPE_CHECKING:
@@ -109,6 +108,8 @@ class Checking(Finding, Counting):
             self.rest_on(self.module_tree.node)
             self._tell_status()
         elif self.check.findings:
+            from tui.screens.findings import FindingsScreen
+
             of = safe(self.path)
             self.app.push_screen(FindingsScreen(self.check.findings, of, self.changed_keys), self._go_to_finding)
         else:

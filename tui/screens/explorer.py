@@ -12,7 +12,6 @@ from textual.timer import Timer
 from inspector import Checkpoint
 from inspector.errors import InspectorError
 from inspector.nodes import Tensor
-from inspector.query import Query, QueryError
 from tui import messages
 from tui.index import Index, Survey, survey
 from tui.lines import safe
@@ -70,6 +69,8 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
             gc.freeze()
             opened = messages.Opened(job, checkpoint, wanted)
             if wanted.strip():
+                from inspector.query import Query, QueryError
+
                 opened.index = Index(checkpoint.root, job.progress)
                 with suppress(QueryError):
                     opened.selection = opened.index.select(Query(wanted), job.progress)
@@ -137,6 +138,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
     def on_failed(self, event: messages.Failed) -> None:
         """Say what is wrong; without a file, let another one be chosen."""
         from inspector.export import AlreadyThere
+        from inspector.query import QueryError
 
         if event.stale:
             return

@@ -10,14 +10,12 @@ from contextlib import suppress
 
 from inspector import naming
 from inspector.nodes import Node, Tensor
-from inspector.query import Query, QueryError
 from tui import messages
 from tui.figures import plural
 from tui.index import Index, Selection
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import Workspace
-from tui.selecting import selections
 from tui.widgets.prompt import Prompt, Purpose
 
 LONGEST_WAIT = 0.5
@@ -59,6 +57,8 @@ class Finding(Workspace):
             here = self.module_tree.node
             kept = here is not None and selection.kept[index.number(here)]
             self.module_tree.restrict(selection.below, selection.totals, here if kept else selection.first)
+            from inspector.query import Query, QueryError
+
             with suppress(QueryError):
                 if Query(self.filter).needs_statistics:
                     self.select(self.filter)
@@ -210,6 +210,9 @@ class Finding(Workspace):
         checkpoint, known = self.checkpoint, self.known
 
         def work(job: Job) -> None:
+            from inspector.query import Query
+            from tui.selecting import selections
+
             assert checkpoint is not None
             Query(text)
             index = self._index(job)

@@ -1,6 +1,8 @@
-"""What a file says besides its tree: about itself, what is wrong with it, texts to read."""
+"""What a file says besides its tree: about itself, what is wrong with it, texts to read. Pages are imported when wanted."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from inspector import naming
 from inspector.nodes import Module, Node, Tensor, Value
@@ -8,9 +10,9 @@ from inspector.soundness import told
 from tui import messages
 from tui.lines import safe
 from tui.screens.finding import Finding
-from tui.screens.pages import call_lines, metadata_lines, text_page
-from tui.screens.problems import Problem, ProblemList, ProblemsScreen
-from tui.screens.texts import TextScreen, TextsScreen
+
+if TYPE_CHECKING:
+    from tui.screens.problems import Problem, ProblemList
 
 
 class Telling(Finding):
@@ -18,6 +20,8 @@ class Telling(Finding):
 
     def action_metadata(self) -> None:
         """What the file says about itself."""
+        from tui.screens.pages import metadata_lines, text_page
+
         if self.checkpoint is not None:
             checkpoint = self.checkpoint
             page = text_page(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
@@ -32,6 +36,8 @@ class Telling(Finding):
 
     def on_scanned(self, event: messages.Scanned) -> None:
         """Show what was found on a page."""
+        from tui.screens.pages import call_lines, text_page
+
         if not event.stale:
             self.bottom.say("")
             page = text_page(safe(self.path), lambda width: call_lines(event.scan, width), self.changed_keys)
@@ -41,6 +47,8 @@ class Telling(Finding):
 
     def action_texts(self) -> None:
         """The text about the node under the cursor (its class, its graph) if the file carries it; else all texts."""
+        from tui.screens.texts import TextScreen, TextsScreen
+
         if self.checkpoint is None or not self.checkpoint.texts:
             self.bottom.say("the file carries no texts", "badge")
             return
@@ -58,6 +66,8 @@ class Telling(Finding):
 
     def action_problems(self) -> None:
         """What is wrong with the file, and where."""
+        from tui.screens.problems import ProblemsScreen
+
         problems = self._problems()
         if problems:
             self.app.push_screen(ProblemsScreen(problems, self.changed_keys), self._go_to_problem)

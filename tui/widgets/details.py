@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
-from inspector import Checkpoint, describe, soundness
+from inspector import Checkpoint, soundness
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles.objects import text
 from inspector.storage import Computed, Quantization, Storage
@@ -76,6 +76,8 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
     for key, value, role in facts:
         lines += labelled(f" {key}", (value, role), KEY + 1, width - 1)
     if isinstance(node, Module) and node.role == "layer":
+        from inspector import describe
+
         printed = describe.module(node, MOST_PRINTED).split("\n")
         lines += [[], *([(f" {line}", "text")] for line in printed)]
     return lines
