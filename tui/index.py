@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
-from inspector import soundness
 from inspector.errors import visible
 from inspector.naming import has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
 from inspector.storage import Storage
+from tui.troubles import Troubles, troubles
 
 if TYPE_CHECKING:
     from inspector.query import Query
@@ -35,17 +35,15 @@ class Survey:
 
     `dtypes` is how many tensors there are of each; `asides` are modules whose tensors are no parameters, like the state
     of an optimizer; `together` has, for each tensor that is not alone in its storage, all that lie there; `tied` are
-    those that another one covers exactly: one tensor under several names. `troubled` are the tensors with which
-    something is wrong, by what it is; `damaged` are those, and the modules that they lie in. The storages hold `stored`
-    bytes, of which `unused` belong to no tensor.
+    those that another one covers exactly: one tensor under several names. `troubles` are what is wrong, None
+    while nobody has looked. The storages hold `stored` bytes, of which `unused` belong to no tensor.
     """
 
     dtypes: dict[str, int] = field(default_factory=dict)
     asides: frozenset[Node] = frozenset()
     together: dict[Tensor, list[Tensor]] = field(default_factory=dict)
     tied: frozenset[Tensor] = frozenset()
-    troubled: dict[str, list[Tensor]] = field(default_factory=dict)
-    damaged: frozenset[Node] = frozenset()
+    troubles: Troubles | None = None
     stored: int = 0
     unused: int = 0
 
@@ -68,8 +66,8 @@ class Selection:
         return self.children.get(node, ())
 
 
-def survey(root: Node, progress: Progress) -> Survey:
-    """Walk over the tree once."""
+def survey(root: Node, progress: Progress, problems: Iterable[str] = ()) -> Survey:
+    """Walk over the tree once; `problems` are those of its checkpoint."""
     dtypes: dict[str, int] = {}
     asides: list[Node] = []
     groups: dict[Tensor, list[Tensor]] = {}
@@ -95,24 +93,10 @@ def survey(root: Node, progress: Progress) -> Survey:
         for tensor in group:
             places.setdefault(_place(tensor), []).append(tensor)
         tied += [tensor for place in places.values() if len(place) > 1 for tensor in place]
-    troubled = soundness.troubled(node for node in root.walk() if isinstance(node, Tensor))
     stored = sum(storage.nbytes for storage in held)
     # What several tensors hold is counted for each: so nothing is said to be unused that is not.
     unused = sum(max(storage.nbytes - used, 0) for storage, used in held.items())
-    damaged = _damaged(troubled)
-    return Survey(dtypes, frozenset(asides), together, frozenset(tied), troubled, damaged, stored, unused)
-
-
-def _damaged(troubled: Mapping[str, Sequence[Tensor]]) -> frozenset[Node]:
-    """The tensors with which something is wrong, and all modules above them."""
-    damaged: set[Node] = set()
-    for tensors in troubled.values():
-        for tensor in tensors:
-            node: Node | None = tensor
-            while node is not None and node not in damaged:
-                damaged.add(node)
-                node = node.above
-    return frozenset(damaged)
+    return Survey(dtypes, frozenset(asides), together, frozenset(tied), troubles(root, problems), stored, unused)
 
 
 class Index:

@@ -215,6 +215,7 @@ async def test_problems_have_a_badge_in_the_title_and_at_their_tensors(damaged: 
 async def test_a_collapsed_layer_tells_that_there_are_problems_below(damaged: Path):
     async with exploring(damaged) as person:
         await person.see("weight problem")
+        assert "layers !" in person.screen
         await person.press("j", "h")
         await person.see("layers problems below")
 
@@ -240,6 +241,19 @@ async def test_the_list_of_problems_leads_to_their_tensors(damaged: Path):
         await person.press("G", "enter")
         await person.see("expression  ['layers.5.weight']")
         assert person.row == "layers.5.weight"
+
+
+async def test_bytes_with_a_wrong_checksum_are_a_problem_of_their_tensor(damaged: Path, tmp_path: Path):
+    data = bytearray((tmp_path / "whole.pt").read_bytes())
+    data[data.index(torch.full((3, 3), 6.0).numpy().tobytes()) + 3] ^= 0xFF
+    (tmp_path / "wrong.pt").write_bytes(data)
+    async with exploring(tmp_path / "wrong.pt") as person:
+        await person.see("weight problem")
+        await person.press("!")
+        await person.see("the checksum is wrong")
+        await person.press("j", "enter")
+        assert person.row == "layers.6.weight"
+        await person.see("problem     the checksum is wrong")
 
 
 async def test_a_problem_of_the_file_itself_leads_nowhere_and_says_so(damaged: Path, tmp_path: Path):

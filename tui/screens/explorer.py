@@ -86,7 +86,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
             return
         former, self.checkpoint = self.checkpoint, event.checkpoint
         self.known.open(event.checkpoint)
-        root = event.checkpoint.root
+        root, problems = event.checkpoint.root, event.checkpoint.problems
         self.bottom.say("")
         self.title_line.opened(event.checkpoint, self.survey.dtypes)
         self.mark_pane()
@@ -95,7 +95,9 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
             self.take_over(event.index, event.selection)
         else:
             self._renew(former, event)
-        self.reader.ask("survey", lambda job: messages.Surveyed(job, survey(root, job.progress)), self.post_message)
+        self.reader.ask(
+            "survey", lambda job: messages.Surveyed(job, survey(root, job.progress, problems)), self.post_message
+        )
 
     def _renew(self, former: Checkpoint, event: messages.Opened) -> None:
         """Show what was read again, at the same place."""
@@ -121,7 +123,8 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
         self.survey = event.survey
         self.title_line.opened(self.checkpoint, event.survey.dtypes)
         look = self.module_tree.look
-        look.tied, look.asides, look.damaged = event.survey.tied, event.survey.asides, event.survey.damaged
+        look.tied, look.asides = event.survey.tied, event.survey.asides
+        look.damaged = event.survey.troubles.damaged if event.survey.troubles is not None else ()
         self.module_tree.redraw()
         self._follow()
 

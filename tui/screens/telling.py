@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from inspector import naming
 from inspector.nodes import Module, Node, Tensor, Value
-from inspector.soundness import told
 from tui import messages
 from tui.lines import safe
 from tui.screens.finding import Finding
+from tui.troubles import Troubles
 
 if TYPE_CHECKING:
     from tui.screens.problems import Problem, ProblemList
@@ -78,10 +78,8 @@ class Telling(Finding):
         """The file's own problems, then those of tensors by what they are."""
         if self.checkpoint is None:
             return []
-        troubled = self.survey.troubled
-        of_tensors = set(told(troubled))
-        own: list[Problem] = [(text, ()) for text in self.checkpoint.problems if text not in of_tensors]
-        return [*own, *troubled.items()]
+        known = self.survey.troubles or Troubles(own=self.checkpoint.problems)
+        return [*((text, ()) for text in known.own), *known.kinds.items()]
 
     def _go_to_problem(self, picked: ProblemList.Picked | None) -> None:
         if picked is None:

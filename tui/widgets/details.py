@@ -58,6 +58,8 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
         facts.append(("expression", safe(node.expression, LONGEST_NAME), "text"))
     if isinstance(node, Tensor):
         facts += _of_tensor(node, survey.together, checkpoint.path if checkpoint is not None else "")
+        known = survey.troubles.damaged.get(node, ()) if survey.troubles is not None else soundness.troubles(node)
+        facts += [("problem", safe(problem, LONGEST_NAME), "error") for problem in known]
     elif isinstance(node, Module):
         facts += _of_module(node)
         if node.parent is None:
@@ -122,7 +124,6 @@ def _of_tensor(node: Tensor, ties: Ties, path: str) -> list[tuple[str, str, str]
     if traits.quantization is not None:
         facts.append(("quantised", _quantization(traits.quantization), "text"))
     facts += _attributes(traits.attributes)
-    facts += [("problem", safe(problem, LONGEST_NAME), "error") for problem in soundness.troubles(node)]
     return facts
 
 

@@ -181,8 +181,8 @@ def _badges(node: Node, look: Look, expanded: bool) -> list[Part]:
     elif isinstance(node, Module):
         if node.opaque:
             badges.append((" opaque", "badge"))
-        if node in look.damaged and not expanded:
-            badges.append((" problems below", "error"))
+        if node in look.damaged:
+            badges.append((" !" if expanded else " problems below", "error"))
     return badges
 
 
