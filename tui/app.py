@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import constants
 from textual.app import SystemCommand
 from textual.binding import BindingType
+from textual.command import CommandPalette
 from textual.driver import Driver
 from textual.screen import Screen
 
@@ -24,6 +26,14 @@ from tui.theme import SIXTEEN, THEMES, suiting_theme
 
 if TYPE_CHECKING:
     from tui.leaving import Leaving
+
+
+class Palette(CommandPalette):
+    """Textual's (8.2), whose list can't be paged through before it was laid out, which would end the program."""
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(KeyError):
+            super()._action_command_list(action)
 
 
 class TorchTUI(OrderedKeys, ChangedCells):
@@ -111,6 +121,11 @@ class TorchTUI(OrderedKeys, ChangedCells):
 
         keys_now = self.changed_keys
         self.push_screen(text_page("torchtui: the keys", lambda width: help_lines(keys_now, width), keys_now))
+
+    def action_command_palette(self) -> None:
+        """Everything by name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette(id="--command-palette"))
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what keys do on this screen, and the themes."""

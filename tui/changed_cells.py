@@ -17,6 +17,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
 from textual.strip import Strip
 
+from inspector.errors import visible
 from tui.lines import cells
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ PLAIN: Sgr = ("", "", "")
 NEAR = 4
 """Unchanged cells that are written again, because going past them takes as many bytes."""
 
-_SINGLE = re.compile("[ -~\xa0-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u2190-\u22ff\u2500-\u25e6]*")
+_SINGLE = re.compile("[ -~\xa0-\xac\xae-\u02ff\u0370-\u0482\u2010-\u2027\u2030-\u205e\u2190-\u22ff\u2500-\u25e6]*")
 """Characters of which every terminal knows that each takes one cell; what holds others is written as a whole or not."""
 
 
@@ -139,6 +140,7 @@ class Shown:
     def _cells(self, strip: Strip, colours: ColorSystem) -> Iterator[Cell]:
         for text, style, _ in strip:
             number, blank = self._numbered(style, colours)
+            text = text if _SINGLE.fullmatch(text) else _harmless(text)
             if _SINGLE.fullmatch(text):
                 yield from [(character, blank if character == " " else number) for character in text]
             elif text:
@@ -156,6 +158,13 @@ class Shown:
                 blank, _ = self._numbered(Style(bgcolor=style.bgcolor if style is not None else None), colours)
             known = self._numbers[style] = number, blank
         return known
+
+
+def _harmless(text: str) -> str:
+    """The text without what would do something to the terminal: the last look at it, whoever has forgotten the first."""
+    if visible(text) == text:
+        return text
+    return "".join(character if visible(character) == character else "?" * cells(character) for character in text)
 
 
 def _runs(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[int, int]]:

@@ -70,6 +70,8 @@ def plan(environ: Mapping[str, str], which: Callable[[str], str | None], size: i
 
     `which` finds a program as `shutil.which` does; `platform` is `sys.platform`. Nothing is run or written.
     """
+    if not size:
+        return Plan((), "There is nothing to copy")
     if size > LIMIT:
         return Plan((), f"{size:,} B are too much for a clipboard: {_INSTEAD}")
     steps: list[Step] = []

@@ -26,7 +26,7 @@ def main() -> int:
         seconds, memory = max(case.seconds for case in ended), max(case.memory for case in ended)
         print(f"{name:10}  {right:>13}  {seconds:6.2f} s  {memory >> 20:4} MB  {suite.figure}", flush=True)
         for case in wrong[:20]:
-            print(f"    {case.name}: {case.error.strip().splitlines()[-1][:300]}")
+            print(f"    {case.name[:60]}: {case.error.strip().splitlines()[-1][:300]}")
         failed += len(wrong)
     return 1 if failed else 0
 

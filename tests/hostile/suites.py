@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.hostile import attacks, canaries, damage, mutants
 from tests.hostile.runner import MEMORY, SECONDS, Case
+from tests.terminal import endings, evil_names
 
 
 @dataclass(frozen=True)
@@ -48,4 +49,6 @@ SUITES: dict[str, Suite] = {
     "checksums": Suite("every wrong byte told, the tensor named", lambda full: damage.checksum_cases(500 if full else 25), seconds=60),
     "attacks": Suite("2 s and 256 MB", lambda full: attacks.cases(), attacks.SECONDS, attacks.MEMORY),
     "lies": Suite("shown with the problem, nothing allocated by claim", lambda full: damage.lie_cases(), memory=256 << 20),
+    "names": Suite("0 raw bytes of 40 names on any screen of a terminal, in any report", evil_names.cases, seconds=60, memory=1 << 30),
+    "endings": Suite("terminal as it was, gone in 2 s, the right status, one line, a log", lambda full: endings.cases(), memory=1 << 30),
 }  # fmt: skip

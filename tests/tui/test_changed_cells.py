@@ -15,6 +15,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
+from tests.terminal.sent import strange
 from tests.terminal.terminal import Terminal
 from tui.changed_cells import Shown
 from tui.lines import cells
@@ -110,6 +111,14 @@ def test_of_a_line_only_the_cells_are_sent_that_differ():
     shown.write([(0, 0, [Strip([Segment(before, STYLES[1])])])], ColorSystem.TRUECOLOR)
     sent = shown.write([(0, 0, [Strip([Segment(after, STYLES[1])])])], ColorSystem.TRUECOLOR)
     assert sent == "\x1b[1;8H\x1b[38;2;255;0;0;48;2;16;16;16m7\x1b[0m"
+
+
+@pytest.mark.parametrize("text", ["\x1b[31m", "a\x07b", "\x9b5m", "\u202eab", "a\xadb", "a\x7f", "名\x1b]0;x\x07é"])
+def test_what_every_other_place_forgot_to_make_visible_stops_here(text: str):
+    shown = Shown()
+    shown.fit(WIDTH, HEIGHT)
+    sent = shown.write([(0, 0, [Strip([Segment(text)]).adjust_cell_length(WIDTH)])], ColorSystem.TRUECOLOR)
+    assert strange(b"\x1b[?1049h" + sent.encode()) == []
 
 
 @pytest.fixture

@@ -84,6 +84,11 @@ def test_over_ssh_no_step_is_taken_for_a_confirmed_copy(place: str) -> None:
     assert not any(step.confirms for step in planned(environ, platform=platform).steps)
 
 
+def test_nothing_is_not_sent_in_place_of_what_the_clipboard_holds() -> None:
+    for environ, platform, _ in WAYS.values():
+        assert planned(environ, platform=platform, size=0) == Plan((), "There is nothing to copy")
+
+
 def test_the_terminal_is_always_the_last_resort() -> None:
     for environ, platform, _ in WAYS.values():
         assert "the terminal" not in names(environ, platform=platform)[:-1]

@@ -35,7 +35,7 @@ def test_ctrl_z_suspends_and_fg_brings_the_screen_back(tutorial: Path):
     ) as terminal:
         terminal.wait_for("fc3")
         terminal.press("ctrl+z")
-        terminal.wait_for("stopped")
+        terminal.wait_for(lambda screen: "stopped" in terminal.text)
         terminal.wait_for(lambda screen: "fc3" in screen and ALTERNATE_SCREEN in terminal.modes)
         terminal.press("q")
         assert terminal.wait() == 0

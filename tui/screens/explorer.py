@@ -190,7 +190,10 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
 
     def catch_up(self) -> None:
         """Let the right side follow the cursor now, if it waits for it to rest."""
-        if self._resting is not None:
+        node = self.module_tree.node
+        tensor = node if isinstance(node, Tensor) else None
+        # A key may come before the message that the one before it has moved the cursor.
+        if self._resting is not None or tensor is not self.grid.tensor:
             self._follow()
 
     def _follow(self) -> None:
