@@ -85,6 +85,7 @@ COUNTING = Table(
             "the health of the whole file (also :health); then the list of what is found",
             "health",
         ),
+        Key("count.heat", "v", "heat", "heat map in place of the values, and back", "heat map"),
         Key("count.log", "b", "log", "the bars of the histogram by counts, or by their logarithms"),
     ),
 )
@@ -162,6 +163,25 @@ VALUES = Table(
         Key("grid.fewer_digits", "-", "digits(-1)", "one digit fewer"),
         Key("grid.colour", "c", "colour", "colours around zero: blue below, red above", "colour"),
         Key("grid.raw", "d", "raw", "quantised tensors: the stored integers, or the numbers they stand for"),
+    ),
+)
+
+HEAT = Table(
+    "Read a heat map",
+    (
+        Key("heat.down", "j,down", "move(1, 0)", "next row of cells; of kernels"),
+        Key("heat.up", "k,up", "move(-1, 0)", "previous row"),
+        Key("heat.right", "l,right", "move(0, 1)", "to the right"),
+        Key("heat.left", "h,left", "move(0, -1)", "to the left"),
+        Key("heat.half_down", "ctrl+d,pagedown", "move(10, 0)", "ten rows down"),
+        Key("heat.half_up", "ctrl+u,pageup", "move(-10, 0)", "ten rows up"),
+        Key("heat.far_right", "L", "move(0, 10)", "ten to the right"),
+        Key("heat.far_left", "H", "move(0, -10)", "ten to the left"),
+        Key("heat.pick", "enter", "pick", "to the values of the cell", "values"),
+        Key("heat.quantity", "V", "quantity", "largest magnitude, mean, or how many are NaN or Inf", "quantity"),
+        Key("heat.step", ">", "screen.turn('1')", "next place along the axis that steps", "step"),
+        Key("heat.step_back", "<", "screen.turn('-1')", "previous place along it"),
+        Key("heat.transpose", "t", "screen.turn('transpose')", "rows become columns"),
     ),
 )
 
@@ -248,6 +268,7 @@ ALL = (
     FINDING,
     COUNTING,
     VALUES,
+    HEAT,
     AXES,
     TAKING,
     FILE,

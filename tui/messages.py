@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tui.code import Code
     from tui.files import ModelFile
     from tui.index import Index, Selection, Survey
+    from tui.picture import Picture
     from tui.reader import Job
     from tui.screens.checking import Check
     from tui.widgets.statistics import Count
@@ -133,6 +134,19 @@ class Checked(Answer):
     def can_replace(self, message: Message) -> bool:
         """Later findings hold the earlier ones."""
         return isinstance(message, Checked) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Heated(Answer):
+    """A picture for the heat map, or as much of it as is known, or why there is none."""
+
+    picture: Picture | None
+    part: float = 1.0
+    error: str = ""
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one shows more."""
+        return isinstance(message, Heated) and message.job is self.job
 
 
 @dataclass(eq=False)

@@ -77,6 +77,7 @@ class Palette:
     def __init__(self, theme: Theme, variables: Mapping[str, str]) -> None:
         self.variables = variables
         self.sixteen = theme.ansi
+        self.dark = theme.dark
         primary, secondary, accent, success, warning, error = map(
             self._colour, ("primary", "secondary", "accent", "success", "warning", "error")
         )

@@ -17,6 +17,7 @@ from tui.index import Index, Survey, survey
 from tui.lines import safe
 from tui.reader import Job
 from tui.screens.checking import Checking
+from tui.screens.heating import Heating
 from tui.screens.taking import Taking
 from tui.screens.telling import Telling
 from tui.screens.watching import Watching
@@ -24,7 +25,10 @@ from tui.widgets.axis_bar import AxisBar
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.value_grid import ValueGrid
 
-SLOTS = ("open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch", "statistics", "health")
+SLOTS = (
+    "open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch",
+    "statistics", "health", "heat",
+)  # fmt: skip
 """What the reader is asked for on this screen."""
 
 HELD = 0.15
@@ -34,7 +38,7 @@ REST = 0.08
 """Seconds after which the right side follows a cursor that was moved by a key that is held down."""
 
 
-class ExplorerScreen(Telling, Checking, Taking, Watching):
+class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
     """One file."""
 
     def on_mount(self) -> None:
@@ -237,6 +241,7 @@ class ExplorerScreen(Telling, Checking, Taking, Watching):
     def on_value_grid_page_changed(self, event: ValueGrid.PageChanged) -> None:
         """Say over the values which part of the tensor they are."""
         self.axis_bar.show_page(event.page, event.axis)
+        self.heat()
 
     def on_value_grid_cell_moved(self, event: ValueGrid.CellMoved) -> None:
         """Say at the bottom what is under the cell cursor."""

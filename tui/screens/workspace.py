@@ -19,6 +19,7 @@ from tui.reader import Reader
 from tui.widgets.axis_bar import AxisBar
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.details import Details
+from tui.widgets.heat_map import HeatMap
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.notice import Notice
 from tui.widgets.one_line import OneLine
@@ -73,7 +74,7 @@ class Workspace(KeyScreen):
         & #right { border-left: vkey $panel; }
         & #right.-alone { border-left: none; }
         & .head, & AxisBar { background: $surface; }
-        & ModuleTree, & ValueGrid, & Details { height: 1fr; }
+        & ModuleTree, & ValueGrid, & HeatMap, & Details { height: 1fr; }
         & .-shared Details { height: auto; max-height: 40%; }
         & #panes.-narrow { layout: vertical; }
         & #right.-under { height: auto; border-left: none; }
@@ -101,6 +102,8 @@ class Workspace(KeyScreen):
         self.statistics_under_tree = False
         self.axis_bar = AxisBar()
         self.grid = ValueGrid()
+        self.heat_map = HeatMap()
+        self.heated = False
         self.small = Notice(id="small")
         self.bottom = BottomLine()
         self.tree_head = TreeHead(classes="head")
@@ -134,6 +137,7 @@ class Workspace(KeyScreen):
                 yield self.statistics
                 yield self.axis_bar
                 yield self.grid
+                yield self.heat_map
         yield self.small
         yield self.bottom
 
@@ -158,9 +162,14 @@ class Workspace(KeyScreen):
     # Which panes are to be seen
 
     @property
+    def values(self) -> Widget:
+        """What shows the values: the grid, or the heat map in its place."""
+        return self.heat_map if self.heated else self.grid
+
+    @property
     def panes(self) -> dict[Pane, Widget]:
         """The panes that can be gone to now, in the order of the tab key."""
-        panes: dict[Pane, Widget] = {"tree": self.module_tree, "grid": self.grid, "details": self.details}
+        panes: dict[Pane, Widget] = {"tree": self.module_tree, "grid": self.values, "details": self.details}
         if self.grid.tensor is None:
             del panes["grid"]
         return panes
@@ -195,10 +204,10 @@ class Workspace(KeyScreen):
         self.query_one("#panes").set_class(under, "-narrow")
         shows_details = not (self.zoomed and self.pane == "grid") and not under
         self.details.display = self.details_head.display = shows_details
-        self.grid.display = self.axis_bar.display = (
-            has_values and not (self.zoomed and self.pane == "details") and not under
-        )
-        right.set_class(self.grid.display, "-shared")
+        shows_values = has_values and not (self.zoomed and self.pane == "details") and not under
+        self.axis_bar.display = shows_values
+        self.grid.display, self.heat_map.display = shows_values and not self.heated, shows_values and self.heated
+        right.set_class(shows_values, "-shared")
         rows = STRIP[height >= HIGH] if under else self.statistics_heights[self.statistics_size]
         self.statistics.display = rows > 0 and (under or (has_values and not self.zoomed))
         self.statistics.styles.height = rows
@@ -230,7 +239,7 @@ class Workspace(KeyScreen):
         tables = (
             *tables, keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM,
         )  # fmt: skip
-        self.bottom.aside(self.cell if focused is self.grid else "")
+        self.bottom.aside(self.cell if focused is self.values else "")
         self.bottom.hint(keys.hints(tables, self.changed_keys, self.idle_keys))
 
     @property
