@@ -120,19 +120,30 @@ def saved(value) -> bytes:
     return buffer.getvalue()
 
 
-def test_the_flat_layout_of_2_6_and_older_opens(path, program, tmp_path):
-    """No current torch writes it: laid out as `torch/export/__init__.py` of 2.6 did."""
+@pytest.mark.parametrize("ending", ["pt", "json"])
+def test_the_flat_layout_of_2_6_and_older_is_what_torch_loads(path, program, tmp_path, ending):
+    """No current torch writes it: laid out as `torch/export/__init__.py` of 2.6 did (`.json` before 2.2), read by ours."""
     with zipfile.ZipFile(path) as new:
         described = json.loads(new.read("tied/models/model.json"))
+    version = described["schema_version"]
     old = tmp_path / "old.pt2"
     with zipfile.ZipFile(old, "w") as archive:
-        archive.writestr("version", "5.3")
+        archive.writestr("version", f"{version['major']}.{version['minor']}")
         archive.writestr("serialized_exported_program.json", json.dumps(described))
-        archive.writestr("serialized_state_dict.pt", saved(dict(program.state_dict)))
-        archive.writestr("serialized_constants.pt", saved(dict(program.constants)))
-        archive.writestr("serialized_example_inputs.pt", saved((torch.ones(4, 3),)))
+        archive.writestr(f"serialized_state_dict.{ending}", saved(dict(program.state_dict)))
+        archive.writestr(f"serialized_constants.{ending}", saved(dict(program.constants)))
+        archive.writestr("serialized_example_inputs.pt", saved(((torch.ones(4, 3),), {})))
+    loaded = torch.export.load(old)
+    expected = {f"state_dict.{name}": tensor for name, tensor in loaded.state_dict.items()}
+    expected |= {f"constants.{name}": tensor for name, tensor in loaded.constants.items()}
     with inspector.open(str(old)) as checkpoint:
         assert "2.6" in checkpoint.format
+        assert not checkpoint.problems
+        found = {tensor.name: tensor for tensor in checkpoint.tensors()}
+        assert set(found) == set(expected)
+        for name, tensor in expected.items():
+            assert (found[name].shape, found[name].stride) == (tuple(tensor.shape), tensor.stride())
+            assert found[name].torch().equal(tensor)
         assert checkpoint["state_dict.fc.weight"].kind == "parameter"
         assert checkpoint["state_dict.bn.running_mean"].kind == "buffer"
         assert checkpoint["state_dict.fc"].short_type == "Linear"
