@@ -36,6 +36,8 @@ def holds_tensor(value: Any) -> bool:
                 return True
             # Not what it was called with: a bound method was called with its whole module.
             waiting.extend([*attributes.values()][:LOOK])
+            # What torch packed natively (a quantised layer's weight and bias) has a tuple for a state.
+            waiting.extend(item.state[:LOOK] if type(item.state) is tuple else ())
             waiting.extend(item.elements[:LOOK])
             waiting.extend(item.entries.values[:LOOK] if item.entries is not None else ())
     return False

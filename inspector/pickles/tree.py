@@ -30,6 +30,9 @@ WRAPPERS = {"torch._dynamo.eval_frame.OptimizedModule": "_orig_mod"}
 HIDDEN = frozenset({"_flat_weights"})
 """Private attributes of torch's own layers that hold their parameters again (`nn.LSTM`)."""
 
+PACKED = frozenset({"_packed_params", "_packed_weight"})
+"""Private attributes of torch's own layers that are all they have of their parameters (`nn.quantized.Linear`)."""
+
 PRINTED = frozenset({"_keys"})
 """Private attributes that the text of a layer is made from (`nn.ParameterDict`)."""
 
@@ -202,7 +205,7 @@ class _Builder:
             item = self.same(item) if type(item) is Instance else item
             if type(item) is Tensor:
                 self.member(made, name, item, "tensor", pending)
-            elif not name.startswith("_") and holds_tensor(item):
+            elif (not name.startswith("_") or name in PACKED) and holds_tensor(item):
                 pending.append((made, name, item))
             elif not name.startswith("_") or name in PRINTED:
                 made.attributes[name] = item

@@ -167,7 +167,8 @@ def assert_expressions(root: Node, loaded: Any, must_reach: bool = True) -> None
     for node in root.walk():
         if isinstance(node, Tensor):
             expression = node.expression
-            assert expression or node is root or not must_reach, node.name
+            # Nothing in Python leads into what torch packed natively.
+            assert expression or node is root or not must_reach or "(state)" in node.name, node.name
             if expression or node is root:
                 same_tensor(node, eval("obj" + expression, {"obj": loaded}))
 

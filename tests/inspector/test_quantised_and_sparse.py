@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+import inspector
 from inspector.errors import NoValues
 from inspector.nodes import Tensor
 from tests.inspector.samples import (
@@ -173,3 +174,32 @@ def test_a_meta_tensor_has_a_shape_and_no_values(tmp_path: Path) -> None:
             with pytest.raises(NoValues):
                 node.numpy()
         assert model["p"].kind == "parameter"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("scripted", [False, True])
+def test_a_quantised_model_saved_whole_shows_the_weights_that_its_layers_packed(scripted: bool, tmp_path: Path) -> None:
+    model = torch.ao.quantization.quantize_dynamic(
+        nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2)).eval(), {nn.Linear}, dtype=torch.qint8
+    )
+    path = tmp_path / "model.pt"
+    torch.jit.script(model).save(str(path)) if scripted else torch.save(model, path)
+    with inspector.open(path) as opened:
+        found = [tensor for tensor in opened.tensors() if tensor.dtype == "qint8"]
+        for tensor, layer in zip(found, (model[0], model[2]), strict=True):
+            assert tensor.int_repr().tobytes() == bits(layer.weight())
+            assert_floats(tensor.numpy(), layer.weight().dequantize().numpy())
+        assert opened.problems == []
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_so_do_quantised_embeddings_convolutions_and_lstms(tmp_path: Path) -> None:
+    lstm = torch.ao.quantization.quantize_dynamic(nn.Sequential(nn.LSTM(3, 2)), {nn.LSTM}, dtype=torch.qint8)
+    model = nn.ModuleList([torch.ao.nn.quantized.Embedding(10, 12), torch.ao.nn.quantized.Conv2d(1, 2, 3), lstm])
+    torch.save(model, tmp_path / "model.pt")
+    with inspector.open(tmp_path / "model.pt") as opened:
+        packed = [tensor for tensor in opened.tensors() if tensor.traits.quantization is not None]
+        found = {tensor.shape: tensor.int_repr().tobytes() for tensor in packed}
+        assert found[10, 12] == bits(model[0].weight())
+        assert found[2, 1, 3, 3] == bits(model[1].weight())
+        assert {(8, 3), (8, 2)} <= set(found)
