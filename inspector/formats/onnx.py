@@ -7,6 +7,7 @@ one protobuf message of any size. Its fields are walked here, from length to len
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from inspector.formats.onnx_elements import (
 )
 from inspector.formats.onnx_nodes import held
 from inspector.formats.onnx_tensors import KEPT, Tensors
+from inspector.formats.onnx_text import graph_text
 from inspector.formats.protobuf import RUN, VARINT, Field, fields, number, text, varint
 from inspector.nodes import Module
 from inspector.pickles.cursor import Cursor
@@ -107,6 +109,7 @@ class _Reader:
                     key, value = self.pair(part)
                     about[key] = value
                 elif name == GRAPH:
+                    self.result.texts["graph"] = partial(graph_text, self.source, part)
                     self.graphs(part)
                 if part[3] > self.source.size:
                     self.result.problems.append(f"the file is cut off: {part[3]} bytes or more belong to it")

@@ -295,3 +295,42 @@ def test_graphs_deep_inside_each_other_end_and_are_told(tmp_path: Path) -> None:
     with opened(b"\x08\x07" + message(7, data), tmp_path, "model.onnx") as model:
         assert len(model.problems) == 1
         assert "too deep" in model.problems[0]
+
+
+def test_the_graph_is_readable_with_the_graphs_that_nodes_hold(tmp_path: Path) -> None:
+    body = branch(helper.make_node("Relu", ["a"], ["b"]))
+    other = branch(helper.make_node("Neg", ["a"], ["c"]))
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["y"], pads=[-1, 2], auto_pad="SAME", alpha=0.5, axis=-3, scales=[0.25, 2.0]),
+        helper.make_node("If", ["y"], ["z", "rest"], then_branch=body, else_branch=other),
+        helper.make_node("Own", [], ["o"], domain="mine", t=numpy_helper.from_array(np.ones(2, np.float32)), names=["p"]),
+    ]
+    given = [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3])]
+    result = [helper.make_tensor_value_info("z", TensorProto.INT64, [])]
+    made = helper.make_model(helper.make_graph(nodes, "net", given, result))
+    with opened(made.SerializeToString(), tmp_path, "model.onnx") as model:
+        assert model.texts["graph"]().split("\n") == [
+            "net(x: float32[N, 3]) -> (z: int64[]):",
+            "    y = Conv(x, w, alpha=0.5, auto_pad='SAME', axis=-3, pads=[-1, 2], scales=[0.25, 2])",
+            "    z, rest = If(y)",
+            "        else_branch = branch() -> ():",
+            "            c = Neg(a)",
+            "            return",
+            "        then_branch = branch() -> ():",
+            "            b = Relu(a)",
+            "            return",
+            "    o = mine.Own(names=['p'], t=<tensor>)",
+            "    return z",
+        ]
+        assert model.text_of(model.root) == "graph"
+
+
+def test_the_text_of_a_damaged_graph_ends_early(tmp_path: Path) -> None:
+    made = model_of(numpy_helper.from_array(np.ones((2, 3), np.float32), "top"))
+    made.graph.node.append(helper.make_node("Relu", ["x"], ["z"], name="a" * 100))
+    data = made.SerializeToString()
+    end = data.index(made.graph.SerializeToString()) + made.graph.ByteSize()
+    for length in range(end - 150, end + 1):
+        (tmp_path / "model.onnx").write_bytes(data[:length])
+        with inspector.open(tmp_path / "model.onnx") as model:
+            assert model.texts["graph"]().split("\n")[-1].startswith("… ") == (length < end), length
