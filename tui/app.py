@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterable
 from contextlib import suppress
@@ -25,6 +26,7 @@ from tui.screens.explorer import ExplorerScreen
 from tui.theme import SIXTEEN, THEMES, suiting_theme
 
 if TYPE_CHECKING:
+    from tui.head_start import HeadStart
     from tui.leaving import Leaving
 
 
@@ -39,7 +41,8 @@ class Palette(CommandPalette):
 class TorchTUI(OrderedKeys, ChangedCells):
     """Explores the one of `paths`; of several, one is to be chosen, and without any a model file below this folder.
 
-    `query` is the filter that is set from the start; `leaving` is told of every mistake that would end the program.
+    `query` is the filter that is set from the start; `leaving` is told of every mistake that would end the program;
+    `head_start` is the opening of the one path, where that has begun already.
     `error` is why no file can be shown, if that is so; whoever ran the app says it then.
     """
 
@@ -49,8 +52,16 @@ class TorchTUI(OrderedKeys, ChangedCells):
     Screen { background: $background; color: $foreground; layout: vertical; }
     """
 
-    def __init__(self, *paths: str, query: str = "", limits: Limits = DEFAULT, leaving: Leaving | None = None) -> None:
+    def __init__(
+        self,
+        *paths: str,
+        query: str = "",
+        limits: Limits = DEFAULT,
+        leaving: Leaving | None = None,
+        head_start: HeadStart | None = None,
+    ) -> None:
         self.leaving = leaving
+        self.head_start = head_start
         self.limits = limits
         # Without this Textual makes NO_COLOR shades of grey, which are colours to a terminal.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
@@ -103,6 +114,8 @@ class TorchTUI(OrderedKeys, ChangedCells):
         from tui.screens.chooser import ChooserScreen
 
         self.error = error
+        gc.enable()
+        self.explorer.paint()
         self.push_screen(ChooserScreen(self.reader, str(Path.cwd()), error, self.changed_keys, self.paths))
 
     def write_to_terminal(self, text: str) -> None:

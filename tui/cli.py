@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.errors import InspectorError, visible
 from inspector.limits import NAMES
+from tui.head_start import HeadStart
 
 if TYPE_CHECKING:
     from inspector import Checkpoint
@@ -214,6 +215,9 @@ def _limits(given: Sequence[str]) -> Limits:
 def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
     if query:
         _query(query)
+    # Of what is made until the file is open nothing is garbage: then it is turned on again.
+    gc.disable()
+    head_start = HeadStart(paths[0], limits) if len(paths) == 1 else None
     from tui.app import TorchTUI
     from tui.leaving import Leaving
     from tui.terminal import Output, only_ascii
@@ -221,7 +225,7 @@ def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
     # Textual's own choice is stderr, which may lead to a file.
     output = Output(sys.stdout.fileno(), only_ascii=only_ascii(os.environ, bool(sys.flags.utf8_mode)))
     with Leaving(output) as leaving:
-        app = TorchTUI(*paths, query=query, limits=limits, leaving=leaving)
+        app = TorchTUI(*paths, query=query, limits=limits, leaving=leaving, head_start=head_start)
         app.run()
     if app.error:
         _say(app.error)

@@ -86,7 +86,8 @@ def test_quitting_waits_for_no_reader(tmp_path: Path):
     import torch
 
     path = tmp_path / "model.pt"
-    torch.save({f"layers.{i}.weight": torch.zeros(1) for i in range(30_000)}, path)
+    shared = torch.zeros(1)
+    torch.save({f"layers.{i}.weight": shared for i in range(300_000)}, path)
     with Terminal([*PROGRAM[:3], str(path)]) as terminal:
         terminal.wait_for("opening")
         terminal.press("q")

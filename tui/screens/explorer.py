@@ -42,7 +42,7 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
     """One file."""
 
     def on_mount(self) -> None:
-        """Open the file once there is something to see."""
+        """Open the file once there is room to show it."""
         self._moved_at = 0.0
         self._resting: Timer | None = None
         if self.path:
@@ -68,9 +68,16 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
         def work(job: Job) -> messages.Opened:
             import inspector
 
-            checkpoint = inspector.open(path, self.program.limits, job.progress)
-            # What was just made lives as long as the file is open: the garbage collector need not look at it again.
-            gc.freeze()
+            start, self.program.head_start = self.program.head_start, None
+            try:
+                if start is not None and start.path == path:
+                    checkpoint = start.take(job.progress)
+                else:
+                    checkpoint = inspector.open(path, self.program.limits, job.progress)
+            finally:
+                # What was made until now lives as long as the file is open: the garbage collector need not look at it.
+                gc.freeze()
+                gc.enable()
             opened = messages.Opened(job, checkpoint, wanted)
             if wanted.strip():
                 from inspector.query import Query, QueryError
@@ -90,7 +97,7 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
             return
         former, self.checkpoint = self.checkpoint, event.checkpoint
         self.known.open(event.checkpoint)
-        root, problems = event.checkpoint.root, event.checkpoint.problems
+        root = event.checkpoint.root
         self.bottom.say("")
         self.title_line.opened(event.checkpoint, self.survey.dtypes)
         self.mark_pane()
@@ -99,9 +106,18 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
             self.take_over(event.index, event.selection)
         else:
             self._renew(former, event)
-        self.reader.ask(
-            "survey", lambda job: messages.Surveyed(job, survey(root, job.progress, problems)), self.post_message
-        )
+        self.paint()
+        # Once the rows are on the screen: it would hold up their painting.
+        self.call_after_refresh(self._survey, event.checkpoint)
+
+    def _survey(self, checkpoint: Checkpoint) -> None:
+        """Have what takes a walk over the whole tree counted."""
+
+        def work(job: Job) -> messages.Surveyed:
+            return messages.Surveyed(job, survey(checkpoint.root, job.progress, checkpoint.problems))
+
+        if checkpoint is self.checkpoint:
+            self.reader.ask("survey", work, self.post_message)
 
     def _renew(self, former: Checkpoint, event: messages.Opened) -> None:
         """Show what was read again, at the same place."""

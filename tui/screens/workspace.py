@@ -12,6 +12,7 @@ from textual.widget import Widget
 
 from inspector import Checkpoint
 from tui import keys
+from tui.first_paint import FirstPaint
 from tui.index import Survey
 from tui.known import Known
 from tui.ordered_keys import KeyScreen
@@ -63,7 +64,7 @@ class TreeHead(OneLine):
         return header_line(width, self.position, self.restriction, self.focused)
 
 
-class Workspace(KeyScreen):
+class Workspace(FirstPaint, KeyScreen):
     """The screen of one file: tree at the left, details and values at the right."""
 
     DEFAULT_CSS = """

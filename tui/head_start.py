@@ -1,0 +1,49 @@
+"""Opens the file while Textual is being imported: that import is nearly all of the time until the first screen."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from inspector.limits import Limits
+
+if TYPE_CHECKING:
+    from inspector import Checkpoint
+
+
+class HeadStart:
+    """Opens a file in a thread of its own, until somebody takes what comes of it."""
+
+    def __init__(self, path: str, limits: Limits) -> None:
+        self.path = path
+        self._limits = limits
+        self._progress: Callable[[float], None] | None = None
+        self._made: Checkpoint | BaseException | None = None
+        self._thread = threading.Thread(target=self._open, name="head start", daemon=True)
+        self._thread.start()
+
+    def take(self, progress: Callable[[float], None]) -> Checkpoint:
+        """The checkpoint, once it is open; `progress` hears of it until then, and may raise to stop.
+
+        Raises what `inspector.open` raises.
+        """
+        self._progress = progress
+        self._thread.join()
+        if isinstance(self._made, BaseException):
+            raise self._made
+        assert self._made is not None
+        return self._made
+
+    def _open(self) -> None:
+        import inspector
+
+        try:
+            self._made = inspector.open(self.path, self._limits, self._tick)
+        except BaseException as error:
+            # Whatever it is, it is for the one who takes it.
+            self._made = error
+
+    def _tick(self, part: float) -> None:
+        if self._progress is not None:
+            self._progress(part)
