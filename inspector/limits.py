@@ -29,7 +29,7 @@ class Limits:
     ratio: int = 200
     members: int = 5_000_000
     header: int = 1 << 30
-    nodes: int = 100_000
+    nodes: int = 50_000
     levels: int = 500
     seconds: int = 600
 

@@ -80,11 +80,11 @@ def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
     left = width
     for text, role in line:
         while text:
-            if cells(text) <= left:
+            room = _fitting(text, left)
+            if room == len(text):
                 pieces[-1].append((text, role))
                 left -= cells(text)
                 break
-            room = _fitting(text, left)
             at = room if text[room] == " " else text.rfind(" ", 0, room) + 1
             if at == 0 and left > (width - indent) // 2:
                 at = room

@@ -237,20 +237,27 @@ class Rows:
         nodes: list[Node] = []
         depths: list[int] = []
         expanded, children = self.expanded, self.children
-        top = self.nodes[index]
         stack: list[Node] = []
         levels: list[int] = []
-        if top in expanded:
-            stack.extend(reversed(children(top)))
-            levels.extend([self.depths[index] + 1] * len(stack))
+
+        def go_below(node: Node, depth: int) -> None:
+            below = children(node)
+            if expanded.isdisjoint(below):
+                # Most rows are: parameters by the thousand.
+                nodes.extend(below)
+                depths.extend([depth] * len(below))
+            else:
+                stack.extend(reversed(below))
+                levels.extend([depth] * len(below))
+
+        if self.nodes[index] in expanded:
+            go_below(self.nodes[index], self.depths[index] + 1)
         while stack:
             node = stack.pop()
             depth = levels.pop()
             nodes.append(node)
             depths.append(depth)
             if node in expanded:
-                below = children(node)
-                stack.extend(reversed(below))
-                levels.extend([depth + 1] * len(below))
+                go_below(node, depth + 1)
         self.nodes[index + 1 : end] = nodes
         self.depths[index + 1 : end] = depths

@@ -100,10 +100,13 @@ class Search:
         source = self.found.source
         files: list[LocalFile] = []
         try:
-            if source is not None:
-                self.waiting.append(Place("", _there(source), expected=True))
+            path, module = Path(self.found.path), row.module if row is not None else ""
+            if source is None:
+                self.folder(path, module, files)
+            elif module == "dcp" and (inside := dcp.archives(path.parent, self.opening).get(path.name)):
+                self.waiting += reversed(_archives(source, inside))
             else:
-                self.folder(Path(self.found.path), row.module if row is not None else "", files)
+                self.waiting.append(Place("", _there(source), expected=True))
             while self.waiting and self.count < MOST:
                 self.look(self.waiting.pop())
         finally:
@@ -129,10 +132,7 @@ class Search:
                 # A folder in it, or what is no file.
                 continue
             files.append(file)
-            parts = [Part(file, offset, length) for offset, length in inside.get(name, [])]
-            places += [Place(f"{name}, byte {part.start}", _there(part)) for part in parts]
-            if not parts:
-                places.append(Place(name, _there(file)))
+            places += _archives(file, inside[name], name) if name in inside else [Place(name, _there(file))]
         self.waiting += reversed(places)
 
     def look(self, place: Place) -> None:
@@ -313,6 +313,12 @@ class Search:
             self.count += 1
             if self.count >= MOST:
                 return
+
+
+def _archives(source: Source, spans: list[tuple[int, int]], name: str = "") -> list[Place]:
+    """The archives that lie in a file of a distributed checkpoint: first byte and length of each."""
+    name = f"{name}, byte" if name else "byte"
+    return [Place(f"{name} {offset}", _there(Part(source, offset, length))) for offset, length in spans]
 
 
 def _there(source: Source) -> Callable[[], Source]:

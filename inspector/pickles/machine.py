@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from inspector.errors import LimitReached
 from inspector.limits import DEFAULT, Limits
 from inspector.pickles.memo import Memo
 from inspector.pickles.objects import Dict, Global, Instance, Opcode, Persistent, Set
@@ -85,6 +86,10 @@ def run(
                 raise limits.reached("depth", "the pickle nests deeper in marks")
             if len(machine.stack) + sum(map(len, machine.outer)) > limits.stack:
                 raise limits.reached("stack", "the pickle stacks up more objects")
+        raise limits.reached("opcodes", "the pickle has more opcodes")
+    except LimitReached:
+        machine.discard()
+        raise
     except Broken as error:
         result.broken = error
     except (IndexError, KeyError, struct.error, ValueError, OverflowError, TypeError, AttributeError) as error:
@@ -95,8 +100,6 @@ def run(
             result.broken = Cut(at, f"the pickle ends at byte {len(data)}, before it is complete")
         else:
             result.broken = Broken(at, f"the pickle is damaged near byte {at}")
-    else:
-        raise limits.reached("opcodes", "the pickle has more opcodes")
     result.end = min(machine.position, len(data))
     result.value = salvage([*machine.outer, machine.stack])
     return result
@@ -130,6 +133,14 @@ class Machine:
         self.result = Pickled(end=start)
         module, _, name = CALL.rpartition(".")
         self.tensor_call = self.name(module, name) if CALL in builders else None
+
+    def discard(self) -> None:
+        """Lets go of all objects one by one: so many at once would hold up every other thread."""
+        for frame in (*self.outer, self.stack):
+            while frame:
+                frame.pop()
+        for index in list(self.memo):
+            del self.memo[index]
 
     def step(self, count: int = ROUND) -> bool:
         """Runs up to `count` opcodes; true when STOP was one of them."""

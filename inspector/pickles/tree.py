@@ -93,13 +93,14 @@ class _Builder:
         if kind not in (Dict, Instance, Set, list, tuple) or (kind not in (Dict, Set) and self.is_line(value)):
             return Value(value, key, parent)
         first = self.first.get(id(value))
-        if first is not None and (_within(parent, first) or self.copies >= self.limits.nodes):
+        if first is not None and _within(parent, first):
+            return Value(Reference(first), key, parent)
+        if first is not None and self.copies >= self.limits.nodes:
+            self.tell("nodes", "objects stand under so many names that further ones are only referred to")
             return Value(Reference(first), key, parent)
         depth = self.depths.get(id(parent), 0) + 1
         if depth > self.limits.levels:
-            message = f"what is nested deeper than {self.limits.levels} levels is not shown (limit 'levels')"
-            if message not in self.problems:
-                self.problems.append(message)
+            self.tell("levels", "what is nested deeper is not shown")
             return Value(value, key, parent)
         made = self.module(value, key, parent, pending)
         self.depths[id(made)] = depth
@@ -109,6 +110,12 @@ class _Builder:
             made.twin = first
             self.copies += 1 + width(value)
         return made
+
+    def tell(self, limit: str, what: str) -> None:
+        """Tells once that a limit keeps something out of the tree."""
+        problem = str(self.limits.reached(limit, what))
+        if problem not in self.problems:
+            self.problems.append(problem)
 
     def is_line(self, value: Any) -> bool:
         """Whether one line can show the object; looked at once, however often it comes."""
