@@ -19,7 +19,8 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile.originals import Files, tarred
+from tests.hostile.files import Files, lay
+from tests.hostile.originals import tarred
 
 MAGIC = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 INFO = pickle.dumps({"protocol_version": 1001, "little_endian": True, "type_sizes": {}}, 2)
@@ -251,12 +252,5 @@ def write(shape: str, container: str, folder: Path) -> Path:
     """One combination as a file or folder, in a folder that has the `evil` module and becomes the current one."""
     (folder / "evil.py").write_text(EVIL)
     os.chdir(folder)
-    place = folder / f"{container}, {shape}"
     files = CONTAINERS[container](b"\x80\x04" + SHAPES[shape][0] + b".")
-    if "" in files:
-        place.write_bytes(files[""])
-        return place
-    place.mkdir()
-    for file, content in files.items():
-        (place / file).write_bytes(content)
-    return place
+    return lay(folder / f"{container}, {shape}", files)

@@ -17,6 +17,7 @@ from inspector.errors import InspectorError
 from inspector.nodes import Tensor
 from inspector.soundness import troubles
 from tests.hostile.archives import Entry, archive
+from tests.hostile.files import lay
 from tests.hostile.originals import originals
 from tests.hostile.runner import Case
 from tests.hostile.walk import walk
@@ -41,13 +42,13 @@ def cut_cases(step: int) -> Iterator[Case]:
 
 def look_at_cuts(data: bytes, cuts: list[int], path: Path) -> str:
     """Each cut ends clean, and every tensor whose bytes are all before it reads right."""
-    path.write_bytes(data)
+    lay(path, {"": data})
     with inspector.open(path) as model:
         whole = {tensor.name: tensor.numpy() for tensor in model.tensors()}
     ends = {name: data.rindex(array.tobytes()) + array.nbytes for name, array in whole.items()}
     read = 0
     for cut in cuts:
-        path.write_bytes(data[:cut])
+        lay(path, {"": data[:cut]})
         walk(str(path))
         try:
             model = inspector.open(path)
@@ -78,7 +79,7 @@ def look_at_wrong_bytes(data: bytes, count: int, path: Path) -> str:
     """Every one is told when the file is opened; that of a storage with a tensor's name."""
     spans = list(members(data))
     names: dict[str, set[str]] = {}
-    path.write_bytes(data)
+    lay(path, {"": data})
     with inspector.open(path) as model:
         for tensor in model.tensors():
             if tensor.storage is not None and type(tensor.storage.key) is str:
@@ -91,7 +92,7 @@ def look_at_wrong_bytes(data: bytes, count: int, path: Path) -> str:
         changed[start + chance.randrange(length)] ^= 1 << chance.randrange(8)
         if not proven(bytes(changed), name):
             continue
-        path.write_bytes(changed)
+        lay(path, {"": bytes(changed)})
         try:
             with inspector.open(path) as model:
                 lines = [*model.problems, *model.verify().problems]
@@ -184,7 +185,7 @@ def lie_cases() -> Iterator[Case]:
 
 def look_at_lie(data: bytes, path: Path) -> str:
     """The tensor is shown, the problem told with its name, and nothing read for it that is not there."""
-    path.write_bytes(data)
+    lay(path, {"": data})
     walk(str(path))
     with inspector.open(path) as model:
         tensor = model["w"]

@@ -8,30 +8,13 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from tests.hostile.files import lay
 from tests.hostile.originals import originals
 from tests.hostile.runner import Case
 from tests.hostile.walk import walk
 
 NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 1 << 31, (1 << 31) - 1, (1 << 63) - 1, (1 << 64) - 1, 1 << 40)
-PIECES = (
-    b"(",
-    b"t",
-    b"R",
-    b"b",
-    b".",
-    b"0",
-    b"\x81",
-    b"\x93",
-    b"]",
-    b"}",
-    b"u",
-    b"e",
-    b"2",
-    b"9" * 30,
-    b"-",
-    b"h\x00",
-    b"Q",
-)
+PIECES = (b"9" * 30, b"-", b"h\x00", *(bytes([op]) for op in b"(tRb.0\x81\x93]}ue2Q"))
 
 
 def cases(count: int, first: int = 0) -> Iterator[Case]:
@@ -54,13 +37,7 @@ def write(kind: str, number: int, folder: Path) -> Path:
     files = originals()[kind]
     changed = chance.choice(sorted(files))
     place = folder / f"mutant-{kind}"
-    if len(files) == 1:
-        place.write_bytes(mutate(files[""], chance))
-        return place
-    place.mkdir(exist_ok=True)
-    for name, data in files.items():
-        (place / name).write_bytes(mutate(data, chance) if name == changed else data)
-    return place
+    return lay(place, {name: mutate(data, chance) if name == changed else data for name, data in files.items()})
 
 
 def mutate(data: bytes, chance: random.Random) -> bytes:

@@ -20,8 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-Files = dict[str, bytes]
-"""A folder's files by name; a file alone is called by the empty text."""
+from tests.hostile.files import Files
 
 
 @cache

@@ -73,9 +73,9 @@ def warm_up() -> None:
     import ml_dtypes
     import numpy
 
-    from tests.hostile import walk
+    from tests.hostile import screen, walk
 
-    assert ml_dtypes and numpy and walk
+    assert ml_dtypes and numpy and screen and walk
     gc.collect()
     gc.freeze()
 
