@@ -57,6 +57,7 @@ FOLDING = Table(
         Key("tree.expand_siblings", "e", "expand_siblings", "expand this row and its siblings"),
         Key("tree.expand_all", "E", "expand_all", "expand all below"),
         Key("tree.collapse_siblings", "c", "collapse_siblings", "collapse this row and its siblings"),
+        Key("tree.stack", "D", "screen.stack", "repeated layers in one row, and their parameters over depth; and back"),
         Key("tree.collapse_all", "C", "collapse_all", "collapse all below"),
     ),
 )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tui.picture import Picture
     from tui.reader import Job
     from tui.screens.checking import Check
+    from tui.stacks import Stacks
+    from tui.widgets.depth_view import Depth
     from tui.widgets.statistics import Count
 
 
@@ -147,6 +149,24 @@ class Heated(Answer):
     def can_replace(self, message: Message) -> bool:
         """A later one shows more."""
         return isinstance(message, Heated) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Stacked(Answer):
+    """The repeated layers of a tree."""
+
+    stacks: Stacks
+
+
+@dataclass(eq=False)
+class Deepened(Answer):
+    """A parameter of repeated layers over depth, as far as its figures are known."""
+
+    depth: Depth
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one knows more."""
+        return isinstance(message, Deepened) and message.job is self.job
 
 
 @dataclass(eq=False)

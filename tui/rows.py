@@ -177,6 +177,13 @@ class Rows:
             node = node.above
         return rows, found
 
+    def with_children(self, children: Children) -> Rows:
+        """The rows of the same tree, expanded as this one, with other children below its nodes."""
+        rows = Rows(self.root, children)
+        rows.expanded = {node for node in self.expanded if children(node)}
+        rows._splice(0, 1)
+        return rows
+
     def after(self, node: Node, step: int, wanted: type[Node]) -> Node | None:
         """The next node of a type in the file's order (`step` 1), or the previous one (-1), whether visible or not."""
         walk = self._forward(node) if step > 0 else self._backward(node)

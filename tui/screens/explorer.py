@@ -18,6 +18,7 @@ from tui.lines import safe
 from tui.reader import Job
 from tui.screens.checking import Checking
 from tui.screens.heating import Heating
+from tui.screens.stacking import Stacking
 from tui.screens.taking import Taking
 from tui.screens.telling import Telling
 from tui.screens.watching import Watching
@@ -27,7 +28,7 @@ from tui.widgets.value_grid import ValueGrid
 
 SLOTS = (
     "open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch",
-    "statistics", "health", "heat",
+    "statistics", "health", "heat", "stack", "depth",
 )  # fmt: skip
 """What the reader is asked for on this screen."""
 
@@ -38,7 +39,7 @@ REST = 0.08
 """Seconds after which the right side follows a cursor that was moved by a key that is held down."""
 
 
-class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
+class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
     """One file."""
 
     def on_mount(self) -> None:
@@ -124,6 +125,7 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
         self.reader.stop(*SLOTS)
         former.close()
         self.end_check()
+        self.unstack()
         self.forget_changes()
         self.survey = Survey()
         self.module_tree.replace(event.checkpoint.root)
@@ -201,7 +203,10 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
     def action_open_row(self) -> None:
         """Into the values of a tensor; anything else folds."""
         node = self.module_tree.node
-        if isinstance(node, Tensor):
+        if isinstance(node, Tensor) and self.stacks.family(node) is not None:
+            self.catch_up()
+            self.go_to_pane("details")
+        elif isinstance(node, Tensor):
             self.catch_up()
             self.go_to_pane("grid")
             self.land(node)
@@ -224,12 +229,13 @@ class ExplorerScreen(Telling, Checking, Heating, Taking, Watching):
         if node is None:
             return
         name = safe(node.name or PurePath(self.path).name)
-        self.details_head.show([(f" {name}", "strong")])
-        tensor = node if isinstance(node, Tensor) else None
-        if tensor is not self.grid.tensor:
+        was_deep, deep = self.deep, self.follow_depth(node)
+        self.details_head.show([(f" {name}", "strong"), ("  and its like in all layers" if deep else "", "dim")])
+        tensor = node if isinstance(node, Tensor) and not deep else None
+        if tensor is not self.grid.tensor or deep != was_deep:
             self.grid.tensor = tensor
             self.lay_out()
-        self.rest_on(node)
+        self.rest_on(tensor)
         self.details.describe(node, self.checkpoint, self.survey)
 
     # Values

@@ -19,6 +19,7 @@ from tui.ordered_keys import KeyScreen
 from tui.reader import Reader
 from tui.widgets.axis_bar import AxisBar
 from tui.widgets.bottom_line import BottomLine
+from tui.widgets.depth_view import DepthView
 from tui.widgets.details import Details
 from tui.widgets.heat_map import HeatMap
 from tui.widgets.module_tree import ModuleTree
@@ -75,7 +76,7 @@ class Workspace(FirstPaint, KeyScreen):
         & #right { border-left: vkey $panel; }
         & #right.-alone { border-left: none; }
         & .head, & AxisBar { background: $surface; }
-        & ModuleTree, & ValueGrid, & HeatMap, & Details { height: 1fr; }
+        & ModuleTree, & ValueGrid, & HeatMap, & Details, & DepthView { height: 1fr; }
         & .-shared Details { height: auto; max-height: 40%; }
         & #panes.-narrow { layout: vertical; }
         & #right.-under { height: auto; border-left: none; }
@@ -105,6 +106,8 @@ class Workspace(FirstPaint, KeyScreen):
         self.grid = ValueGrid()
         self.heat_map = HeatMap()
         self.heated = False
+        self.depth_view = DepthView()
+        self.deep = False
         self.small = Notice(id="small")
         self.bottom = BottomLine()
         self.tree_head = TreeHead(classes="head")
@@ -135,6 +138,7 @@ class Workspace(FirstPaint, KeyScreen):
             with Vertical(id="right"):
                 yield self.details_head
                 yield self.details
+                yield self.depth_view
                 yield self.statistics
                 yield self.axis_bar
                 yield self.grid
@@ -163,6 +167,11 @@ class Workspace(FirstPaint, KeyScreen):
     # Which panes are to be seen
 
     @property
+    def told(self) -> Widget:
+        """What tells of the node under the cursor: its details, or, where it stands for several, those over depth."""
+        return self.depth_view if self.deep else self.details
+
+    @property
     def values(self) -> Widget:
         """What shows the values: the grid, or the heat map in its place."""
         return self.heat_map if self.heated else self.grid
@@ -170,7 +179,7 @@ class Workspace(FirstPaint, KeyScreen):
     @property
     def panes(self) -> dict[Pane, Widget]:
         """The panes that can be gone to now, in the order of the tab key."""
-        panes: dict[Pane, Widget] = {"tree": self.module_tree, "grid": self.values, "details": self.details}
+        panes: dict[Pane, Widget] = {"tree": self.module_tree, "grid": self.values, "details": self.told}
         if self.grid.tensor is None:
             del panes["grid"]
         return panes
@@ -204,7 +213,8 @@ class Workspace(FirstPaint, KeyScreen):
         right.set_class(under, "-under")
         self.query_one("#panes").set_class(under, "-narrow")
         shows_details = not (self.zoomed and self.pane == "grid") and not under
-        self.details.display = self.details_head.display = shows_details
+        self.details_head.display = shows_details
+        self.details.display, self.depth_view.display = shows_details and not self.deep, shows_details and self.deep
         shows_values = has_values and not (self.zoomed and self.pane == "details") and not under
         self.axis_bar.display = shows_values
         self.grid.display, self.heat_map.display = shows_values and not self.heated, shows_values and self.heated
@@ -235,7 +245,7 @@ class Workspace(FirstPaint, KeyScreen):
         focused = self.focused
         self.tree_head.focused = focused is self.module_tree
         self.tree_head.refresh()
-        self.details_head.set_class(focused is self.details, "-focused")
+        self.details_head.set_class(focused is self.told, "-focused")
         tables = getattr(focused, "TABLES", ())
         tables = (
             *tables, keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM,

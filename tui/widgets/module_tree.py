@@ -102,6 +102,12 @@ class ModuleTree(LineView):
             self.look.totals = {}
             self._land(node)
 
+    def rearrange(self, children: Children, node: Node | None) -> None:
+        """Show the children that `children` gives, expanded as the rows are now, and stay at `node`."""
+        assert self.rows is not None
+        self.rows = self.rows.with_children(children)
+        self._land(node)
+
     def reveal(self, node: Node) -> None:
         """Move the cursor to a node, expanding what hides it."""
         assert self.rows is not None

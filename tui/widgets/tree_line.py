@@ -43,7 +43,8 @@ class Look:
     `totals` are elements and bytes of modules where a filter changes them; `tied` are the tensors that lie in a
     storage with others; `asides` are modules whose tensors are no parameters; `damaged` are tensors with problems,
     and modules that hold such; `findings` has the worst that is wrong with values at or below a node, and `sound` are
-    tensors that were looked at for that; `wanted` is what a search looks for.
+    tensors that were looked at for that; `stacks` has the name of a row that stands for several layers, and for how many;
+    `wanted` is what a search looks for.
     """
 
     root_label: str = ""
@@ -53,6 +54,7 @@ class Look:
     damaged: Container[Node] = ()
     findings: Mapping[Node, Finding] = field(default_factory=dict)
     sound: Container[Node] = ()
+    stacks: Mapping[Node, tuple[str, int]] = field(default_factory=dict)
     wanted: re.Pattern[str] | None = None
 
 
@@ -86,7 +88,8 @@ def tree_line(node: Node, depth: int, width: int, expandable: bool, expanded: bo
     room -= width_of(front)
     badges = _badges(node, look, expanded)
     kind = _kind(node) if width >= NARROWEST["kind"] else []
-    label = safe(node.label) if node.parent is not None else look.root_label
+    stack = look.stacks.get(node)
+    label = look.root_label if node.parent is None else safe(node.label) if stack is None else safe(stack[0])
     # The name has what its kind leaves, and at least half.
     kind = _shortened(kind, max(room - cells(label) - width_of(badges) - 2, room // 2 - 2))
     label = cut_middle(label, max(room - width_of(kind) - width_of(badges) - 2, min(room, 8)))
@@ -163,6 +166,8 @@ def _fitting(badges: list[Part], width: int) -> list[Part]:
 
 def _badges(node: Node, look: Look, expanded: bool) -> list[Part]:
     badges: list[Part] = []
+    if node in look.stacks:
+        badges.append((f" ×{look.stacks[node][1]:,}", "accent"))
     finding = look.findings.get(node)
     if finding is not None:
         word, role = MARKS[finding.kind]

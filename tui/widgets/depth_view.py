@@ -1,0 +1,150 @@
+"""One parameter of repeated layers against their depth: a line of blocks for each figure, and a table of the layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.message import Message
+
+from tui.figures import shape_text
+from tui.lines import Line, Part, cut, safe
+from tui.summary import figure
+from tui.widgets.histogram import EIGHTHS
+from tui.widgets.pick_list import PickList
+
+if TYPE_CHECKING:
+    from inspector.nodes import Node
+    from inspector.statistics.depth import Row
+
+FIGURES = (("norm", "norm"), ("std", "std"), ("abs_max", "abs max"), ("zero", "zero"))
+"""What is drawn against depth, and the words for it."""
+
+WORD = 9
+"""Columns of a word before a line of blocks, and of a layer's number."""
+
+FIGURE = 11
+"""Columns of a figure."""
+
+UNKNOWN = "·"
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What is to be shown: the layers' `rows` of a parameter, `part` of whose figures are counted; or, of a module, its
+    parameters as `listed`: each with its node and what is said of it, empty if all layers are alike."""
+
+    rows: Sequence[Row] = ()
+    part: float = 1.0
+    listed: Sequence[tuple[str, Node, str]] = ()
+
+
+class DepthView(PickList):
+    """Shows a `Depth`; a layer or a parameter of it can be picked."""
+
+    @dataclass
+    class Picked(Message):
+        """A layer's tensor, or a parameter of all layers, is to be gone to."""
+
+        node: Node
+
+    def __init__(self, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: list[tuple[Line, Node | None]] = []
+
+    @property
+    def text(self) -> str:
+        """All lines as one text."""
+        return "\n".join("".join(text for text, _ in line) for line, _ in self._lines)
+
+    def show(self, depth: Depth, again: bool = False) -> None:
+        """Show something else, or, `again`, more of the same."""
+        self._lines = depth_lines(depth)
+        if not again:
+            self.cursor = self.top = 0
+        self.refresh_changed()
+
+    @property
+    def line_count(self) -> int:
+        """How many lines there are."""
+        return len(self._lines)
+
+    def line(self, row: int, width: int) -> Line:
+        """A line."""
+        return self._lines[row][0]
+
+    def pick(self, row: int) -> None:
+        """Say what stands in the line."""
+        node = self._lines[row][1]
+        if node is not None:
+            self.post_message(self.Picked(node))
+
+
+def depth_lines(depth: Depth) -> list[tuple[Line, Node | None]]:
+    """All lines, each with the node that it is about."""
+    if depth.listed:
+        return [
+            ([(f" {safe(name)}", "text"), (f"  {safe(said)}", "error") if said else (shape_of(node), "dim")], node)
+            for name, node, said in depth.listed
+        ]
+    if not depth.rows:
+        return []
+    lines: list[tuple[Line, Node | None]] = []
+    for name, word in FIGURES:
+        lines.append(([(f" {word:<{WORD}}", "dim"), *_blocks(depth.rows, name)], None))
+    counting = f"counting {depth.part:.0%} …" if depth.part < 1 else ""
+    heads = "".join(f"{word:>{FIGURE}}" for _, word in FIGURES)
+    lines += [([(f" {counting}", "badge")], None), ([(f" {'layer':<{WORD}}{heads}", "dim")], None)]
+    for row in depth.rows:
+        lines.append((_row(row), row.tensor))
+    return lines
+
+
+def shape_of(node: Node) -> str:
+    """Dtype and shape of a tensor, empty for what is none."""
+    from inspector.nodes import Tensor
+
+    return f"  {safe(node.dtype)} {shape_text(node.shape)}" if isinstance(node, Tensor) else ""
+
+
+def _blocks(rows: Sequence[Row], name: str) -> list[Part]:
+    """A block for each layer, as high as its figure is large; those of outliers stand out."""
+    from math import isfinite
+
+    values = [None if row.statistics is None else float(getattr(row.statistics, name)) for row in rows]
+    known = [value for value in values if value is not None and isfinite(value)]
+    highest = max(known, default=0.0) or 1.0
+    parts: list[Part] = []
+    for row, value in zip(rows, values, strict=True):
+        if value is None or not isfinite(value):
+            parts.append((UNKNOWN if value is None else "!", "dim" if value is None else "error"))
+        else:
+            block = EIGHTHS[max(int(value > 0), round(8 * value / highest))]
+            parts.append((block, "error" if name in row.outliers else "class"))
+    known_at = f"  {figure(min(known))} to {figure(max(known))}" if known else ""
+    return [*parts, (known_at, "dim")]
+
+
+def _row(row: Row) -> Line:
+    """A layer with its figures, and what is special about it."""
+    line: list[Part] = [(f" {row.number:<{WORD}}", "strong" if row.outliers or row.unlike else "text")]
+    for name, _ in FIGURES:
+        if row.statistics is None:
+            line.append((f"{UNKNOWN if row.tensor is not None else '':>{FIGURE}}", "dim"))
+            continue
+        value = getattr(row.statistics, name)
+        text = f"{value:,}" if name == "zero" else figure(value)
+        line.append((f"{cut(text, FIGURE - 1):>{FIGURE}}", "error" if name in row.outliers else "value"))
+    notes = [
+        f"{word} {'above' if row.outliers[name] > 0 else 'below'} the others"
+        for name, word in FIGURES
+        if name in row.outliers
+    ]
+    if row.statistics is not None:
+        notes += [
+            f"{count:,} {word}" for word, count in (("NaN", row.statistics.nan), ("Inf", row.statistics.inf)) if count
+        ]
+    if row.unlike:
+        notes.append(row.unlike)
+    return [*line, (f"  {safe(', '.join(notes))}", "error")] if notes else line
