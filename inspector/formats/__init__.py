@@ -39,6 +39,7 @@ FORMATS = (
     Row("compressed", "gzip, bzip2, xz, zstd around any of these", ".gz .bz2 .xz .zst"),
     Row("dcp", "`torch.distributed.checkpoint` folders, and a file of one", ".metadata .distcp"),
     Row("distcp", "a file of such a folder without its `.metadata`", ".distcp"),
+    Row("dcp_safetensors", "such a checkpoint in safetensors (`HuggingFaceStorageWriter`)", "shard-N-model-*.safetensors"),
     Row("deepspeed", "DeepSpeed ZeRO folders", "global_stepN/"),
     Row("rank_files", "files of the ranks of a distributed run (FSDP, `DTensor`)", "*_rank_N.pt"),
     Row("trainer_folder", "training folders of Hugging Face's Trainer and Accelerate", "checkpoint-N/"),

@@ -47,6 +47,11 @@ RANK = """
         "columns.weight": distribute_tensor(whole.bfloat16(), line, [columns]),
         "everywhere.bias": distribute_tensor(whole[0], line, [same]),
     }}, checkpoint_id=f"{folder}/dcp")
+    dcp.save({
+        "rows.weight": distribute_tensor(whole, line, [rows]),
+        "columns.weight": distribute_tensor(whole.bfloat16(), line, [columns]),
+        "everywhere.bias": distribute_tensor(whole[0], line, [same]),
+    }, storage_writer=dcp.HuggingFaceStorageWriter(f"{folder}/safetensors", save_distributed=True))
 
     model = network()
     if rank == 0:
@@ -134,6 +139,26 @@ def test_without_one_ranks_file_its_rows_have_no_values_and_the_others_have(save
         np.testing.assert_array_equal(rows[0:4], WHOLE[:4])
         with pytest.raises(inspector.NoValues):
             rows.numpy()
+
+
+def test_a_distributed_checkpoint_in_safetensors_is_one_model_too(saved: Path, tmp_path: Path) -> None:
+    with inspector.open(saved / "safetensors") as opened:
+        assert opened.format == "torch.distributed checkpoint in safetensors"
+        assert not opened.problems
+        state = opened.state_dict()
+        assert {name: tensor.dtype for name, tensor in state.items()} == {
+            "rows.weight": "float32", "columns.weight": "bfloat16", "everywhere.bias": "float32",
+        }  # fmt: skip
+        np.testing.assert_array_equal(state["rows.weight"].numpy(), WHOLE)
+        np.testing.assert_array_equal(state["columns.weight"].numpy().astype(np.float32), WHOLE)
+        np.testing.assert_array_equal(state["everywhere.bias"].numpy(), WHOLE[0])
+    part = tmp_path / "part"
+    shutil.copytree(saved / "safetensors", part)
+    next(part.glob("shard-00002-*")).unlink()
+    with inspector.open(part) as opened:
+        assert "the files of these ranks are missing or can't be read: 2" in opened.problems
+        assert "rows.weight: only 25 of 35 elements are there" in opened.problems
+        np.testing.assert_array_equal(opened["rows.weight"][0:2], WHOLE[:2])
 
 
 @pytest.mark.parametrize("kind", ["fsdp2", "SHARD"])
