@@ -154,6 +154,21 @@ async def test_from_one_text_T_leads_to_all(legacy: Path):
         await person.see("Embedding(50, 8)")
 
 
+async def test_a_line_of_code_that_goes_on_is_marked_and_l_shows_its_end(legacy: Path):
+    async with exploring(legacy, size=(50, 20)) as person:
+        await person.press("T")
+        await person.see("class Tagger")
+        assert any(line.endswith("…") and "self.embed" in line for line in person.lines)
+        await person.press("l", "l", "l")
+        await person.see("# one for each")
+
+
+async def test_what_only_this_file_has_is_among_the_first_hints(damaged: Path):
+    async with exploring(damaged, size=(80, 24)) as person:
+        await person.see("! problems")
+        assert person.bottom.startswith("⏎ open  ! problems")
+
+
 async def test_y_copies_a_text(legacy: Path, sent: list[str]):
     async with exploring(legacy) as person:
         await person.press("T")

@@ -248,7 +248,7 @@ class Workspace(FirstPaint, KeyScreen):
         self.details_head.set_class(focused is self.told, "-focused")
         tables = getattr(focused, "TABLES", ())
         tables = (
-            *tables, keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM,
+            *tables, keys.FOUND, keys.FINDING, keys.TAKING, keys.COUNTING, keys.FILE, keys.WINDOW, keys.PROGRAM,
         )  # fmt: skip
         self.bottom.aside(self.cell if focused is self.values else "")
         self.bottom.hint(keys.hints(tables, self.changed_keys, self.idle_keys))

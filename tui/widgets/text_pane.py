@@ -9,7 +9,7 @@ from textual.geometry import Size
 from textual.strip import Strip
 
 from tui import keys
-from tui.lines import Line, strip, width_of
+from tui.lines import Line, cut_line, strip, width_of
 from tui.theme import palette
 from tui.widgets.line_view import LineView
 
@@ -71,8 +71,9 @@ class TextPane(LineView):
         return len(self.lines)
 
     def draw_line(self, row: int, width: int, base: Style) -> Strip:
-        """One line, from the column on to which it is shifted."""
-        return strip(self.lines[row], width + self._shift, palette(self.app), base).crop(self._shift)
+        """One line, from the column on to which it is shifted; one that goes on at the right is marked by `…`."""
+        width += self._shift
+        return strip(cut_line(self.lines[row], width), width, palette(self.app), base).crop(self._shift)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the text has, where the height is left to it."""
