@@ -87,6 +87,7 @@ COUNTING = Table(
             "health",
         ),
         Key("count.heat", "v", "heat", "heat map in place of the values, and back", "heat map"),
+        Key("count.spectrum", "u", "spectrum", "singular values of the matrix, its effective rank and condition; and back"),
         Key("count.log", "b", "log", "the bars of the histogram by counts, or by their logarithms"),
     ),
 )

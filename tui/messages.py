@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tui.screens.checking import Check
     from tui.stacks import Stacks
     from tui.widgets.depth_view import Depth
+    from tui.widgets.spectrum import Decomposition
     from tui.widgets.statistics import Count
 
 
@@ -123,6 +124,17 @@ class Counted(Answer):
     def can_replace(self, message: Message) -> bool:
         """Later figures make earlier ones needless."""
         return isinstance(message, Counted) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Decomposed(Answer):
+    """The spectrum of a tensor, or how far it is."""
+
+    found: Decomposition
+
+    def can_replace(self, message: Message) -> bool:
+        """A later one knows more."""
+        return isinstance(message, Decomposed) and message.job is self.job
 
 
 @dataclass(eq=False)

@@ -46,7 +46,7 @@ LOOKALIKES = {
     **dict(zip(" ▁▂▃▄▅▆▇█", " ..:-=+*#", strict=True)),
     **dict.fromkeys("─━═╌╍┄┅┈┉▔▀", "-"),
     **dict.fromkeys("│┃║╎╏┆┇┊┋▏▎▍▌▋▊▉▕", "|"),
-    **dict(zip("░▒▓■✓≡", "+xX#v%", strict=True)),
+    **dict(zip("░▒▓■✓≡≤≥", "+xX#v%<>", strict=True)),
 }
 """What stands for a character where there is only ASCII; of box drawing a corner, and else a question mark."""
 

@@ -62,7 +62,7 @@ async def test_a_parameter_of_all_layers_is_a_line_of_blocks_and_a_table(deep: P
         assert std.split()[1].index("█") == 7 and peak.startswith(" abs max") and zero.startswith(" zero")
         assert heads.split()[:5] == ["layer", "norm", "std", "abs", "max"]
         assert [row.split()[0] for row in rows] == [str(number) for number in range(LAYERS)]
-        assert "norm above the others, std above the others, abs max above the others" in rows[7]
+        assert "above the others: norm, std, abs max" in rows[7]
         assert rows[2].endswith("dtype float16, the others float32")
         assert not any("above" in row for number, row in enumerate(rows) if number != 7)
         assert "and its like in all layers" in person.screen

@@ -12,6 +12,7 @@ from tui import messages
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import NARROW, Workspace
+from tui.widgets.spectrum import Decomposition
 from tui.widgets.statistics import Count
 
 REST = 0.15
@@ -50,6 +51,31 @@ class Counting(Workspace):
         self.statistics.log_counts = not self.statistics.log_counts
         self.statistics.redraw()
 
+    def action_spectrum(self) -> None:
+        """The singular values of the matrix under the cursor in the place of its statistics, or these again."""
+        self.catch_up()
+        tensor = self.grid.tensor
+        if self.statistics.spectrum is not None:
+            self.reader.stop("spectrum")
+            self.statistics.decompose(None)
+            return
+        if tensor is None or len(tensor.shape) < 2:
+            self.bottom.say("only a matrix has a spectrum", "badge")
+            return
+        if not self.statistics.display:
+            self.action_statistics()
+        self.statistics.decompose(Decomposition(tensor))
+
+        def work(job: Job) -> messages.Decomposed:
+            return messages.Decomposed(job, decomposed(job, tensor))
+
+        self.reader.ask("spectrum", work, self.post_message)
+
+    def on_decomposed(self, event: messages.Decomposed) -> None:
+        """Show the spectrum, or how far it is."""
+        if not event.stale and self.statistics.spectrum is not None:
+            self.statistics.decompose(event.found)
+
     def rest_on(self, node: object) -> None:
         """The cursor is at a node now: count it when that is so for a while."""
         tensor = node if isinstance(node, Tensor) else None
@@ -65,7 +91,8 @@ class Counting(Workspace):
         if self._rested is not None:
             self._rested.stop()
             self._rested = None
-        self.reader.stop("statistics")
+        self.reader.stop("statistics", "spectrum")
+        self.statistics.decompose(None)
         self.statistics.show(None)
 
     def count(self, tensor: Tensor) -> None:
@@ -114,3 +141,23 @@ def counted(job: Job, tensor: Tensor) -> Count:
         return Count(tensor, scan(tensor, tell), 1.0)
     except (InspectorError, OSError, MemoryError) as error:
         return Count(tensor, error=safe(messages.Failed(job, error).text))
+
+
+def decomposed(job: Job, tensor: Tensor) -> Decomposition:
+    """The spectrum of a tensor, its progress told meanwhile. For the reader's thread."""
+    from inspector import InspectorError
+    from inspector.statistics.spectrum import spectrum
+
+    told = monotonic()
+
+    def tell(part: float) -> None:
+        nonlocal told
+        job.progress(0)
+        if monotonic() - told >= EVERY:
+            told = monotonic()
+            job.post(messages.Decomposed(job, Decomposition(tensor, part=part)))
+
+    try:
+        return Decomposition(tensor, spectrum(tensor, tell), 1.0)
+    except (InspectorError, OSError, MemoryError) as error:
+        return Decomposition(tensor, error=safe(messages.Failed(job, error).text))

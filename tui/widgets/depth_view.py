@@ -136,15 +136,14 @@ def _row(row: Row) -> Line:
         value = getattr(row.statistics, name)
         text = f"{value:,}" if name == "zero" else figure(value)
         line.append((f"{cut(text, FIGURE - 1):>{FIGURE}}", "error" if name in row.outliers else "value"))
-    notes = [
-        f"{word} {'above' if row.outliers[name] > 0 else 'below'} the others"
-        for name, word in FIGURES
-        if name in row.outliers
-    ]
+    notes = []
+    for side in (1, -1):
+        words = [word for name, word in FIGURES if side * row.outliers.get(name, 0) > 0]
+        if words:
+            notes.append(f"{'above' if side > 0 else 'below'} the others: {', '.join(words)}")
     if row.statistics is not None:
-        notes += [
-            f"{count:,} {word}" for word, count in (("NaN", row.statistics.nan), ("Inf", row.statistics.inf)) if count
-        ]
+        counts = (("NaN", row.statistics.nan), ("Inf", row.statistics.inf))
+        notes += [f"{count:,} {word}" for word, count in counts if count]
     if row.unlike:
         notes.append(row.unlike)
     return [*line, (f"  {safe(', '.join(notes))}", "error")] if notes else line

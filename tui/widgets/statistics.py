@@ -15,6 +15,7 @@ from tui.lines import Line, Part, cells, cut, spread, strip, width_of
 from tui.summary import figure
 from tui.theme import palette
 from tui.widgets.histogram import histogram_lines
+from tui.widgets.spectrum import Decomposition, spectrum_lines
 
 if TYPE_CHECKING:
     from inspector.nodes import Tensor
@@ -53,7 +54,10 @@ class Count:
 
 
 class StatisticsPanel(Widget):
-    """Shows a `Count`; without one it is empty. `log_counts` lets the bars be as high as the logarithms of their counts."""
+    """Shows a `Count` or a `Decomposition`; without either it is empty.
+
+    `log_counts` lets the bars be as high as the logarithms of their counts.
+    """
 
     has_focus: Reactive[bool] = Reactive(False, repaint=False)
 
@@ -61,6 +65,7 @@ class StatisticsPanel(Widget):
         super().__init__(id=id)
         self.log_counts = False
         self.count: Count | None = None
+        self.spectrum: Decomposition | None = None
         self._lines: list[Line] | None = None
         self._base: Style | None = None
 
@@ -68,6 +73,12 @@ class StatisticsPanel(Widget):
         """Show what is known now, or nothing."""
         if count is not self.count:
             self.count = count
+            self.redraw()
+
+    def decompose(self, found: Decomposition | None) -> None:
+        """Show what is known of a spectrum in the place of the statistics, or them again."""
+        if found is not self.spectrum:
+            self.spectrum = found
             self.redraw()
 
     def redraw(self) -> None:
@@ -98,7 +109,10 @@ class StatisticsPanel(Widget):
     def _made(self) -> list[Line]:
         if self._lines is None:
             width, height = self.size
-            self._lines = [] if self.count is None else panel_lines(self.count, width, height, self.log_counts)
+            if self.spectrum is not None:
+                self._lines = spectrum_lines(self.spectrum, width, height)
+            else:
+                self._lines = [] if self.count is None else panel_lines(self.count, width, height, self.log_counts)
         return self._lines
 
 
