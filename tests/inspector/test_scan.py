@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import ml_dtypes
@@ -39,7 +39,16 @@ def counted(values: Array) -> Statistics:
 
 def assert_counts(tensor: Tensor, values: Array) -> None:
     """The figures of a tensor are those of these values; sums in other orders differ in their last digits."""
-    found, wanted = scan.scan(tensor), counted(values)
+    found = scan.scan(tensor)
+    if values.dtype.kind == "c":
+        assert_same(found, counted(np.abs(values)))
+        assert_same(found.parts["real"], counted(values.real))
+        assert_same(found.parts["imag"], counted(values.imag))
+    else:
+        assert_same(found, counted(values))
+
+
+def assert_same(found: Statistics, wanted: Statistics) -> None:
     if found.exact:
         assert figures(found) == figures(wanted)
         return
@@ -65,10 +74,28 @@ def blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 # Where the elements lie
 
 
+BYTES = [kind for kind, name in NAMES.items() if not name.startswith(("float4", "float6"))]
+"""The dtypes whose elements are whole bytes."""
+
+
+def odd(kind: np.dtype[Any]) -> list[Any]:
+    """Elements that are no plain numbers, or the outermost ones."""
+    if kind.kind in "iub":
+        return [0, 1] if kind.kind == "b" else [0, np.iinfo(kind).min, np.iinfo(kind).max]
+    return [
+        0.0,
+        -0.0,
+        math.nan,
+        math.inf,
+        -math.inf,
+        float(ml_dtypes.finfo(np.zeros(0, kind).real.dtype).smallest_subnormal),
+    ]
+
+
 @st.composite
-def strided(draw: st.DrawFn) -> tuple[Tensor, Array]:
+def strided(draw: st.DrawFn, kinds: Sequence[np.dtype[Any]]) -> tuple[Tensor, Array]:
     """A tensor with any strides, overlapping and repeating ones too, and its values."""
-    kind = draw(st.sampled_from([np.dtype(name) for name in (np.int8, np.float16, np.float32, np.int64)]))
+    kind = draw(st.sampled_from(kinds))
     ndim = draw(st.integers(0, 4))
     shape = tuple(draw(st.integers(0, 5)) for _ in range(ndim))
     if draw(st.booleans()):
@@ -81,22 +108,25 @@ def strided(draw: st.DrawFn) -> tuple[Tensor, Array]:
         stride = [draw(st.integers(0, 12)) for _ in range(ndim)]
     offset = draw(st.integers(0, 3))
     needed = offset + sum(max(size - 1, 0) * step for size, step in zip(shape, stride, strict=True)) + 1
-    data = (
-        np.random.default_rng(draw(st.integers(0, 9))).integers(0, 256, needed * kind.itemsize).astype(np.uint8).tobytes()
-    )
-    storage = Storage(Memory(data), 0, len(data), big=draw(st.booleans()))
-    tensor = Tensor(NAMES[kind], shape, tuple(stride), storage, offset)
-    return tensor, window.read(tensor)
+    raw = np.random.default_rng(draw(st.integers(0, 9))).integers(0, 256, needed * kind.itemsize).astype(np.uint8)
+    values = (raw & 1 if kind.kind == "b" else raw).view(kind)
+    with np.errstate(all="ignore"):
+        for place, element in draw(st.lists(st.tuples(st.integers(0, needed - 1), st.sampled_from(odd(kind))), max_size=9)):
+            values[place] = element
+    storage = tensor_of(values, big=draw(st.booleans())).storage
+    places = np.full(shape, offset)
+    for axis, step in enumerate(stride):
+        places += (step * np.arange(shape[axis])).reshape(-1, *[1] * (ndim - axis - 1))
+    return Tensor(NAMES[kind], shape, tuple(stride), storage, offset), values[places]
 
 
-@given(strided(), st.sampled_from([16, 64, 1 << 20]))
-def test_any_strides_count_each_element_as_often_as_it_stands_there(case: tuple[Tensor, Array], block: int) -> None:
+@given(strided(BYTES), st.sampled_from([16, 64, 1 << 20]))
+def test_any_dtype_and_strides_count_each_element_as_often_as_it_stands_there(
+    case: tuple[Tensor, Array], block: int
+) -> None:
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
         patch.setattr(cuts, "BLOCK", block)
         assert_counts(*case)
-
-
-BYTES = [kind for kind, name in NAMES.items() if kind.kind != "c" and not name.startswith(("float4", "float6"))]
 
 
 @pytest.mark.parametrize("kind", BYTES, ids=NAMES.get)
@@ -165,6 +195,32 @@ def test_quantised_elements_count_as_the_numbers_that_they_stand_for(tmp_path: A
     assert_counts(node, node.numpy())
     node = of_torch(torch.quantize_per_tensor(x, 0.003, 5, torch.qint32), tmp_path)
     assert_counts(node, node.numpy())
+
+
+QUANTISED = {"int8": "qint8", "uint8": "quint8", "int32": "qint32"}
+
+
+@given(
+    strided([np.dtype(name) for name in QUANTISED]),
+    st.sampled_from([0.25, 0.1, 1e-3]),
+    st.integers(-3, 130),
+    st.sampled_from([16, 1 << 20]),
+)
+def test_quantised_elements_of_any_strides_count_as_numpy_dequantises_them(
+    case: tuple[Tensor, Array], scale: float, zero: int, block: int
+) -> None:
+    tensor, values = case
+    traits = Traits(quantization=Quantization("per_tensor_affine", scale, zero))
+    tensor = Tensor(QUANTISED[tensor.dtype], tensor.shape, tensor.stride, tensor.storage, tensor.offset, traits=traits)
+    wanted = ((values.astype(np.int64) - zero).astype(np.float32) * np.float32(scale)).astype(np.float64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuts, "BLOCK", block)
+        result = scan.scan(tensor)
+    assert (result.count, result.nan, result.inf) == (wanted.size, 0, 0)
+    if wanted.size:
+        assert (result.min, result.max, result.zero) == (wanted.min(), wanted.max(), (wanted == 0).sum())
+        assert result.mean == pytest.approx(wanted.mean(), rel=1e-12, abs=1e-12 * result.abs_max)
+        assert result.norm == pytest.approx(np.linalg.norm(wanted), rel=1e-12)
 
 
 def test_a_quantised_tensor_seen_from_the_side_has_the_same_figures(tmp_path: Any) -> None:
