@@ -310,7 +310,7 @@ async def test_the_metadata_page_counts_texts_and_what_a_load_would_call(legacy:
         await person.press("i")
         await person.see("Nothing in this file was run")
         assert "Texts to read: 3 texts" in person.screen
-        assert "Calls that loading it with pickle would make: " in person.screen
+        assert "Calls outside plain data that loading it with pickle would make: " in person.screen
 
 
 async def test_details_tell_how_much_of_a_storage_is_used(tmp_path: Path):

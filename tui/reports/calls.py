@@ -20,15 +20,19 @@ Part = tuple[str, str]
 """A text and its role: `strong` for what is called, `dim` for where, `error` for a problem."""
 
 
+Row = tuple[list[Part], Finding | None]
+"""A line, and the finding that it tells of, if it tells of one."""
+
+
 def write_scan(name: str, scan: Scan, write: Callable[[str], object]) -> int:
     """Writes the report; the exit status: 1 if a call or import outside plain data was found, or could be, else 0."""
     write(f"{visible(name)}\n")
-    for line in scan_lines(scan):
+    for line, _ in scan_rows(scan):
         write("".join(text for text, _ in line).rstrip() + "\n")
     return 0 if scan.complete and not scan.findings else 1
 
 
-def scan_lines(scan: Scan) -> Iterator[list[Part]]:
+def scan_rows(scan: Scan) -> Iterator[Row]:
     """The lines: the verdict, calls, imports, the classes of torch, what could not be looked at. Fit for a terminal."""
     calls = [finding for finding in scan.findings if finding.group == "call"]
     imports = [finding for finding in scan.findings if finding.group == "import"]
@@ -36,34 +40,35 @@ def scan_lines(scan: Scan) -> Iterator[list[Part]]:
     if not scan.findings:
         said = "no calls outside plain data" if scan.pickles else "there is no pickle in it"
         but = "" if scan.complete else " in what could be looked at, which is not all of it"
-        yield [(f"{NOTHING_RUN}; {said}{but}", "strong")]
+        yield [(f"{NOTHING_RUN}; {said}{but}", "strong")], None
     else:
-        yield [(f"{NOTHING_RUN}; loading it with pickle would {'call' if calls or layers else 'import'}:", "strong")]
+        verb = "call" if calls or layers else "import"
+        yield [(f"{NOTHING_RUN}; loading it with pickle would {verb}:", "strong")], None
     yield from _listed(calls)
     if imports:
         if calls or layers:
-            yield [("and import:", "strong")]
+            yield [("and import:", "strong")], None
         yield from _listed(imports)
     if layers:
         count = sum(layers.values())
-        yield [(f"  classes of torch.nn, made empty and given their state: {count:,}", "text")]
-        yield [("    " + ", ".join(f"{visible(_short(name))} {often}" for name, often in layers.most_common(50)), "dim")]
+        yield [(f"  classes of torch.nn, made empty and given their state: {count:,}", "text")], None
+        named = ", ".join(f"{visible(_short(name))} {often}" for name, often in layers.most_common(50))
+        yield [(f"    {named}", "dim")], None
     if scan.more:
-        yield [(f"  … and {scan.more:,} more calls", "dim")]
+        yield [(f"  … and {scan.more:,} more calls", "dim")], None
     for problem in scan.problems:
-        yield [(f"! {visible(problem)}", "error")]
+        yield [(f"! {visible(problem)}", "error")], None
 
 
-def _listed(findings: list[Finding]) -> Iterator[list[Part]]:
+def _listed(findings: list[Finding]) -> Iterator[Row]:
     for finding in findings[:MOST]:
         called = visible(_cut(finding.callable))
         if finding.group == "call":
-            called += (
-                visible(_cut(finding.arguments)) if finding.arguments.startswith("(") else f"({_cut(finding.arguments)})"
-            )
-        yield [(f"  {called}", "strong"), (f"  {where(finding)}", "dim")]
+            given = visible(_cut(finding.arguments))
+            called += given if given.startswith("(") else f"({given})"
+        yield [(f"  {called}", "strong"), (f"  {where(finding)}", "dim")], finding
     if len(findings) > MOST:
-        yield [(f"  … and {len(findings) - MOST:,} more", "dim")]
+        yield [(f"  … and {len(findings) - MOST:,} more", "dim")], None
 
 
 def where(finding: Finding) -> str:

@@ -9,12 +9,10 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 
 from inspector import Checkpoint
-from inspector.loading import Scan
 from tui import keys
 from tui.figures import plural, short_size
 from tui.lines import Line, labelled, safe, wrap
 from tui.outline import COLUMN, outline
-from tui.reports.calls import scan_lines
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.line_view import LineView
 from tui.widgets.one_line import OneLine
@@ -106,17 +104,12 @@ def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
     for problem in checkpoint.problems:
         lines += wrap([(safe(problem, 1000), "error")], width)
     lines += [[], *_heading("Texts to read", len(checkpoint.texts), "text")]
-    lines += [[], *_heading("Calls that loading it with pickle would make", len(checkpoint.calls), "call")]
-    if checkpoint.calls:
-        lines += wrap([("Nothing in this file was run; x shows what a load would call, and where.", "text")], width)
-    return lines
-
-
-def call_lines(scan: Scan, width: int) -> list[Line]:
-    """What really loading a file would call, and where in it that stands."""
-    lines: list[Line] = [[]]
-    for line in scan_lines(scan):
-        lines += wrap(line, width, 4)
+    lines += [
+        [],
+        *_heading("Calls outside plain data that loading it with pickle would make", len(checkpoint.calls), "call"),
+    ]
+    told = "Nothing in this file was run; x looks at every pickle in it: what a load would call, and where."
+    lines += wrap([(told, "text")], width)
     return lines
 
 

@@ -12,6 +12,7 @@ from tui.screens.finding import Finding
 from tui.troubles import Troubles
 
 if TYPE_CHECKING:
+    from inspector.loading import Finding as Call
     from tui.screens.problems import Problem, ProblemList
 
 
@@ -35,13 +36,26 @@ class Telling(Finding):
             self.reader.ask("calls", lambda job: messages.Scanned(job, checkpoint.scan(job.progress)), self.post_message)
 
     def on_scanned(self, event: messages.Scanned) -> None:
-        """Show what was found on a page."""
-        from tui.screens.pages import call_lines, text_page
+        """List what was found; what stands in the tree can be gone to."""
+        from tui.screens.calls import CallsScreen
 
         if not event.stale:
             self.bottom.say("")
-            page = text_page(safe(self.path), lambda width: call_lines(event.scan, width), self.changed_keys)
-            self.app.push_screen(page)
+            self.app.push_screen(CallsScreen(safe(self.path), event.scan, self.changed_keys), self._go_to_call)
+
+    def _go_to_call(self, call: Call | None) -> None:
+        if call is None or self.root is None:
+            return
+        node, place = None, "" if call.note else call.place
+        # What a layer holds besides its tensors has no row of its own: then its layer is shown.
+        while place and node is None:
+            node = naming.find(self.root, place)
+            place = place.rpartition(".")[0]
+        if node is None:
+            self.bottom.say("what that makes stands nowhere in the tree", "badge")
+        else:
+            self.go_to_pane("tree")
+            self.go_to(node)
 
     # Texts
 
