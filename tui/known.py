@@ -23,20 +23,21 @@ class Known:
     def __init__(self) -> None:
         self._whole: Remembered[Statistics] | None = None
         self._brief: Remembered[Statistics] | None = None
-        self._file: Identity = ()
+        self._checkpoint: Checkpoint | None = None
+        self._file: Identity | None = None
         self._lock = Lock()
 
     def open(self, checkpoint: Checkpoint) -> None:
         """From now on tensors are those of this file."""
-        # Not before there is a file: what the first paint waits for must earn it.
-        from inspector.statistics.remembered import Remembered, identity
-
-        self._file = identity(checkpoint)
-        if self._whole is None:
-            self._whole, self._brief = Remembered(), Remembered(MOST_BRIEF)
+        self._checkpoint, self._file = checkpoint, None
 
     def keep(self, tensor: Tensor, statistics: Statistics) -> None:
         """Remember what was counted."""
+        if self._whole is None:
+            # Not before there are figures: what the first paint waits for must earn it.
+            from inspector.statistics.remembered import Remembered
+
+            self._whole, self._brief = Remembered(), Remembered(MOST_BRIEF)
         self._keep(self._whole if statistics.histogram is not None else None, tensor, statistics)
         self._keep(self._brief, tensor, statistics.brief())
 
@@ -60,6 +61,8 @@ class Known:
             return results.get(self._key(tensor))
 
     def _key(self, tensor: Tensor) -> Identity:
-        from inspector.statistics.remembered import place
+        from inspector.statistics.remembered import identity, place
 
-        return self._file, place(tensor)
+        if self._file is None and self._checkpoint is not None:
+            self._file = identity(self._checkpoint)
+        return self._file or (), place(tensor)

@@ -15,6 +15,9 @@ def all_children(node: Node) -> Sequence[Node]:
     return node.below
 
 
+MOST_FOLDED = 1_000_000
+"""Hidden rows that are kept for when they are shown again."""
+
 LONELY = 2
 """Rows up to which the next level is shown however long it is."""
 
@@ -54,6 +57,8 @@ class Rows:
         self.root = root
         self.children = children
         self.expanded: set[Node] = set()
+        # The rows below nodes that were collapsed, as they were; good until anything else is expanded or collapsed.
+        self._folded: dict[Node, tuple[list[Node], list[int]]] = {}
         self.nodes: list[Node] = [root]
         self.depths: list[int] = [0]
 
@@ -96,7 +101,11 @@ class Rows:
         node = self.nodes[index]
         if node not in self.expanded and self.children(node):
             self.expanded.add(node)
-            self._splice(index, index + 1)
+            folded = self._folded.pop(node, None)
+            if folded is None:
+                self._splice(index, index + 1)
+            else:
+                self.nodes[index + 1 : index + 1], self.depths[index + 1 : index + 1] = folded
 
     def collapse(self, index: int) -> None:
         """Hide what lies below this row."""
@@ -104,7 +113,10 @@ class Rows:
         if node in self.expanded:
             end = self.end(index)
             self.expanded.remove(node)
-            self._splice(index, end)
+            if sum(len(nodes) for nodes, _ in self._folded.values()) > MOST_FOLDED:
+                self._folded.clear()
+            self._folded[node] = self.nodes[index + 1 : end], self.depths[index + 1 : end]
+            del self.nodes[index + 1 : end], self.depths[index + 1 : end]
 
     def expand_siblings(self, index: int) -> int:
         """Expand this row and its siblings; where this row is afterwards."""
@@ -241,6 +253,7 @@ class Rows:
 
     def _splice(self, index: int, end: int) -> None:
         """Replace the rows between `index` and `end` by what is visible below the row at `index` now."""
+        self._folded.clear()
         nodes: list[Node] = []
         depths: list[int] = []
         expanded, children = self.expanded, self.children

@@ -36,6 +36,9 @@ said = {"status": os.waitstatus_to_exitcode(status), "seconds": seconds}
 print(json.dumps(said | {"cpu": used.ru_utime + used.ru_stime, "MB": used.ru_maxrss * 1024 / 1e6}))
 """
 
+PAUSE = 0.1
+"""Seconds without a byte after which a key counts as answered: statistics begin when a cursor has rested for longer."""
+
 Figures = dict[str, float]
 """What one measurement gave: `seconds` of the clock, seconds of `cpu`, peak memory as `MB`; of a terminal `KB` that came."""
 
@@ -161,8 +164,7 @@ def _at_rest(command: Sequence[str], sign: str, patience: float = 15) -> Iterato
 
 def _walk(terminal: Terminal, way: Way, there: str, patience: float = 15) -> None:
     for earlier in way:
-        terminal.press(earlier)
-        _rest(terminal, 0.3)
+        _answer(terminal, earlier)
     _rest_with(terminal, there, 0.3, patience)
 
 
@@ -189,7 +191,10 @@ def _rest(terminal: Terminal, seconds: float) -> None:
 
 
 def _answer(terminal: Terminal, key: str) -> tuple[float, int]:
-    """Press a key: seconds until the last byte before a pause of 150 ms, and how many came. None at all is an error."""
+    """Press a key: seconds until the last byte before a `PAUSE`, and how many came until then. None at all is an error.
+
+    The next key waits until what comes of itself later, values and statistics, has come too.
+    """
     before = len(terminal.raw)
     chunks = len(terminal.chunks)
     pressed = time.perf_counter()
@@ -198,5 +203,7 @@ def _answer(terminal: Terminal, key: str) -> tuple[float, int]:
         if time.perf_counter() - pressed > 5:
             raise RuntimeError(f"nothing answers {key!r}; the screen:\n{terminal.screen()}")
         time.sleep(0.005)
-    _rest(terminal, 0.15)
-    return terminal.chunks[-1][0] - pressed, len(terminal.raw) - before
+    _rest(terminal, PAUSE)
+    answered = terminal.chunks[-1][0] - pressed, len(terminal.raw) - before
+    _rest(terminal, 0.3)
+    return answered

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -60,26 +59,6 @@ def test_the_tree_and_its_cursor_show_in_every_number_of_colours(tutorial: Path,
         row = terminal._screen.buffer[3]
         other = terminal._screen.buffer[4]
         assert (row[30].bg, row[30].reverse) != (other[30].bg, other[30].reverse)
-
-
-def test_neither_numpy_nor_torch_nor_markdown_is_imported_by_the_time_the_tree_shows(tutorial: Path):
-    script = """\
-import asyncio, sys
-from tui.app import TorchTUI
-async def main():
-    app = TorchTUI("model.pt")
-    async with app.run_test() as pilot:
-        while app.explorer.module_tree.rows is None:
-            await pilot.pause(0.01)
-        await pilot.pause()
-        wrong = {"numpy", "torch", "ml_dtypes", "textual.widgets._markdown"} & set(sys.modules)
-        print(sorted(wrong))
-asyncio.run(main())
-"""
-    said = subprocess.run(
-        [sys.executable, "-c", script], cwd=tutorial, env=environment(), capture_output=True, text=True, check=True
-    )
-    assert said.stdout.strip() == "[]"
 
 
 def test_quitting_waits_for_no_reader(tmp_path: Path):
