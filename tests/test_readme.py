@@ -6,6 +6,10 @@ import re
 from pathlib import Path
 
 from inspector.formats import FORMATS
+from tui import keys
+
+FILTERS = {"*.bias", "type:Linear", "nan>0"}
+"""What the table of keys names besides keys."""
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -21,6 +25,18 @@ def test_the_table_of_formats_is_that_of_the_code():
     found = re.search(r"<!-- formats:.*?-->\n(.*?)<!-- end of formats -->", text, re.DOTALL)
     assert found is not None
     assert found[1] == table()
+
+
+def test_every_key_that_it_names_is_one_and_no_table_of_the_explorer_is_left_out():
+    (section,) = re.findall(r"## Keys\n(.*?)\n## ", README.read_text(), re.DOTALL)
+    told = set(re.findall(r"`([^`]+)`", section.partition("Every key")[0])) | set(
+        re.findall(r"space|enter|tab|PgDn|PgUp", section)
+    )
+    known = {name for table in keys.ALL for key in table.keys for name in keys.shown(key.keys)}
+    assert {name.replace("space", "Space").replace("enter", "⏎").replace("tab", "Tab") for name in told} - known <= FILTERS
+    explorer = (keys.FOLDING, keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE)
+    first = {keys.shown(key.keys)[0] for table in explorer for key in table.keys}
+    assert first - {"Space", "⏎"} <= told
 
 
 def test_the_picture_that_it_shows_is_there():

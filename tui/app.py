@@ -143,7 +143,7 @@ class TorchTUI(OrderedKeys, ChangedCells):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what keys do on this screen, and the themes."""
         yield SystemCommand("Theme", "change the colours", self.action_change_theme)
-        for table in (keys.FINDING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM):
+        for table in (keys.FINDING, keys.COUNTING, keys.FOUND, keys.TAKING, keys.FILE, keys.WINDOW, keys.PROGRAM):
             for key in table.keys:
-                if key.hint:
-                    yield SystemCommand(key.hint.capitalize(), key.text, partial(screen.run_action, key.action))
+                name = key.hint or key.id.partition(".")[2].replace("_", " ")
+                yield SystemCommand(name.capitalize(), key.text, partial(screen.run_action, key.action))

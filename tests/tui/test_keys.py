@@ -46,6 +46,7 @@ async def test_help_tells_every_key(tutorial: Path):
             assert table.title in page
             for key in table.keys:
                 assert key.text in page
+                assert key.id in page
                 assert all(shown in page for shown in keys.shown(key.keys))
 
 
@@ -60,3 +61,11 @@ async def test_a_person_can_change_keys(tutorial: Path, tmp_path: Path, monkeypa
         await person.press("s")
         await person.see("/")
         assert person.focused == "TextField"
+
+
+async def test_the_palette_has_also_what_no_hint_tells(tutorial: Path):
+    async with exploring(tutorial / "model.pt", size=(120, 40)) as person:
+        await person.press("ctrl+p", *"calls")
+        await person.see("what really loading it would call")
+        await person.press("enter", "enter")
+        await person.see("in this file was run")

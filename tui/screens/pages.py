@@ -11,7 +11,7 @@ from textual.screen import Screen
 from inspector import Checkpoint
 from tui import keys
 from tui.figures import plural, short_size
-from tui.lines import Line, labelled, safe, wrap
+from tui.lines import Line, labelled, safe, spread, width_of, wrap
 from tui.outline import COLUMN, outline
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.line_view import LineView
@@ -20,6 +20,8 @@ from tui.widgets.text_pane import Make, TextPane
 
 if TYPE_CHECKING:
     from tui.app import TorchTUI
+
+CHANGING = 'A line like "tree.down" = "j,n" in ~/.config/torchtui/keys.toml gives what has that id other keys.'
 
 KEYS_WIDTH = 22
 """Columns of the keys on the help page."""
@@ -75,13 +77,16 @@ def text_page(title: str, make: Make, changed_keys: Mapping[str, str]) -> PageSc
 
 
 def help_lines(changed_keys: Mapping[str, str], width: int) -> list[Line]:
-    """The help page: every key, by what a person wants to do."""
-    lines: list[Line] = []
+    """The help page: every key, by what a person wants to do, with the id by which it is changed."""
+    lines: list[Line] = [[], *wrap([(CHANGING, "dim")], width)]
     for table in keys.ALL:
         lines += [[], [(table.title, "accent")], []]
         for key in table.keys:
             names = "  ".join(keys.shown(changed_keys.get(key.id, key.keys)))
-            lines += wrap([(f"  {names:{KEYS_WIDTH}}", "strong"), (key.text, "text")], width, KEYS_WIDTH + 2)
+            told = wrap([(f"  {names:{KEYS_WIDTH}}", "strong"), (key.text, "text")], width, KEYS_WIDTH + 2)
+            named: Line = [(key.id, "dim")]
+            fits = width_of(told[-1]) + 2 + width_of(named) <= width
+            lines += [*told[:-1], spread(told[-1], named, width)] if fits else [*told, spread((), named, width)]
     return lines
 
 
