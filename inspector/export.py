@@ -10,14 +10,11 @@ The field `complex32` holds two float16.
 
 from __future__ import annotations
 
-import errno
 import json
 import os
-import secrets
-import shutil
 import struct
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +22,7 @@ from inspector import dtypes
 from inspector.blocks import blocks
 from inspector.errors import InspectorError, TooLarge, visible
 from inspector.nodes import Tensor
+from inspector.replacing import AlreadyThere, replacing
 from inspector.streams import write_csv, write_json
 from inspector.torch_tensors import import_torch, to_torch
 
@@ -39,10 +37,6 @@ LONGEST_HEADER = 100_000_000
 """Bytes of the longest header that the reference reader of safetensors accepts."""
 
 
-class AlreadyThere(InspectorError):
-    """There is a file of that name, and nobody said that it may be replaced."""
-
-
 def export(
     tensors: Tensors, destination: str, *, replace: bool = False, progress: Callable[[int, int], object] | None = None
 ) -> int:
@@ -51,9 +45,9 @@ def export(
     `.npy` and `.csv` hold one tensor without its name (`write_csv`), `.json` an object of nested lists (`write_json`).
     One block of a tensor is in memory at a time, but `.pt` is written by torch from tensors that are all in memory.
 
-    The file is written beside its destination under another name, synced, and then renamed. `progress` hears the bytes
-    done and in all; what it raises ends the export and leaves no file. Raises `AlreadyThere` for a file that is there,
-    unless `replace` is true; `MissingExtra` for `.pt` without torch; `TooLarge` if the disk is too small; what reading
+    The file is there whole or not at all, as `replacing` says. `progress` hears the bytes done and in all; what it
+    raises ends the export and leaves no file. Raises `AlreadyThere` for a file that is there, unless `replace` is true;
+    `MissingExtra` for `.pt` without torch; `TooLarge` if the disk is too small; what reading
     raises; and `InspectorError` for what a format can't hold.
     """
     write = WRITERS.get(Path(destination).suffix.lower())
@@ -70,53 +64,9 @@ def export(
         if progress is not None:
             progress(done, total)
 
-    with _replacing(destination, replace) as file:
+    with replacing(destination, replace) as file:
         write(tensors, file, tick)
         return file.tell()
-
-
-@contextmanager
-def _replacing(destination: str, replace: bool) -> Iterator[IO[bytes]]:
-    """A file to write that takes the place of `destination` once it is written, and leaves nothing if it is not."""
-    target = Path(os.path.realpath(destination))
-    part = target.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        _check(target, destination, replace)
-        with part.open("xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        _check(target, destination, replace)
-        part.replace(target)
-        _sync_folder(target.parent)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise TooLarge(f"{visible(destination)} does not fit onto its disk; nothing of it is left there") from None
-        raise InspectorError(f"{visible(destination)} can't be written: {error.strerror}") from None
-    finally:
-        with suppress(OSError):
-            part.unlink()
-
-
-def _check(target: Path, destination: str, replace: bool) -> None:
-    if target.is_dir():
-        raise InspectorError(f"{visible(destination)} is a folder: name the file in it")
-    if not target.exists():
-        return
-    if not target.is_file():
-        raise InspectorError(f"{visible(destination)} is no ordinary file")
-    if not replace:
-        raise AlreadyThere(f"{visible(destination)} is there already")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Makes the new name last through a loss of power; some network disks can't, and need not."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _written(tensor: Tensor) -> dtypes.DType:
@@ -168,7 +118,8 @@ def _only(tensors: Tensors, extension: str) -> tuple[str, Tensor]:
 
 def _require_room(tensors: Tensors, file: IO[bytes]) -> None:
     needed = sum(_size(tensor) for tensor in tensors.values())
-    free = shutil.disk_usage(Path(file.name).parent).free
+    disk = os.fstatvfs(file.fileno())
+    free = disk.f_bavail * disk.f_frsize
     if needed > free:
         raise TooLarge(f"{needed} bytes are to be written, and the disk has {free} left")
 

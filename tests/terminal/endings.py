@@ -33,15 +33,15 @@ def run(folder: Path, how: str = "", **changes: str) -> Terminal:
     return Terminal(program(how), env=environment(XDG_STATE_HOME=str(folder)) | changes)
 
 
-def run_in_shell(folder: Path, words: str, how: str = "") -> Terminal:
+def run_in_shell(folder: Path, words: str, how: str = "", path: str = DEMO) -> Terminal:
     """The same, after some words of the shell, in the folder."""
-    script = f"{words} exec {shlex.join(program(how))}"
+    script = f"{words} exec {shlex.join(program(how, path))}"
     return Terminal(["sh", "-c", script], env=environment(XDG_STATE_HOME=str(folder), PS1="$ "), cwd=folder)
 
 
-def program(how: str = "") -> list[str]:
+def program(how: str = "", path: str = DEMO) -> list[str]:
     """Its command line."""
-    return [*([sys.executable, "-m", "tests.terminal.rigged", how] if how else TUI), DEMO]
+    return [*([sys.executable, "-m", "tests.terminal.rigged", how] if how else TUI), path]
 
 
 @contextmanager

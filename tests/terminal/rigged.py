@@ -20,6 +20,11 @@ def slow() -> None:
     os.pread = lambda *_: time.sleep(600)
 
 
+def unsynced() -> None:
+    """What is written does not get to the disk."""
+    os.fsync = lambda _: time.sleep(600)
+
+
 def broken(*_: object) -> NoReturn:
     raise ZeroDivisionError(MESSAGE)
 
@@ -62,7 +67,7 @@ def at_i(do: Callable[[object], object]) -> None:
     ExplorerScreen.action_metadata = do
 
 
-RIGS = {rig.__name__: rig for rig in (slow, callback, reader, thread, loop, stuck, deaf)}
+RIGS = {rig.__name__: rig for rig in (slow, unsynced, callback, reader, thread, loop, stuck, deaf)}
 
 
 if __name__ == "__main__":
