@@ -54,9 +54,7 @@ FORMATS = (
     Row("gguf", "GGUF, versions 1 to 3", ".gguf"),
     Row("onnx", "ONNX", ".onnx"),
     Row("numpy_arrays", "numpy's .npy and .npz", ".npy .npz"),
-    Row(
-        "packed_models", "a zip or tar that holds model files (Stable-Baselines3, NeMo, TorchServe)", ".zip .nemo .mar .tar"
-    ),
+    Row("packed_models", "a zip or tar with model files in it (Stable-Baselines3, NeMo, TorchServe)", ".zip .nemo .mar"),
     Row("legacy", "`torch.save` before 1.6", ".pt .pth .bin .ckpt"),
     Row("bare_pickle", "a pickle alone", ".pkl .pickle"),
 )
