@@ -14,7 +14,7 @@ from inspector.dotted_names import join
 from inspector.errors import DamagedFile, InspectorError, brief, visible
 from inspector.formats import Contents, Found, Opening
 from inspector.formats import read as read_any
-from inspector.formats.zero_partitions import Shapes, by_fragments, by_groups, by_parameters, filled, hole, view
+from inspector.formats.zero_partitions import Shapes, again, by_fragments, by_groups, by_parameters, filled, hole
 from inspector.naming import find
 from inspector.nodes import Kind, Module, Node, Tensor, Value
 from inspector.pickles.arguments import integers
@@ -99,12 +99,10 @@ class _Reader:
             entries |= self.frozen(models, model, frozen, len(states))
         kinds: dict[str, Kind] = dict.fromkeys(entries, "parameter")
         self.add_unpartitioned(model, entries, kinds)
-        for name, shape in ((name, shape) for group in [*shapes, frozen] for name, shape in group.items()):
+        for name, shape in [*(pair for group in shapes for pair in group.items()), *frozen.items()]:
             if name not in entries:
-                entries[name], kinds[name] = (
-                    hole("float32", shape, "the files of the ranks that have it are missing"),
-                    "parameter",
-                )
+                entries[name] = hole("float32", shape, "the files of the ranks that have it are missing")
+                kinds[name] = "parameter"
         self.add_shared(model, entries, kinds)
         self.hang("model", entries, kinds)
         for moment in MOMENTS if shapes else ():
@@ -165,17 +163,26 @@ class _Reader:
             return {}
 
     def add_unpartitioned(self, model: Node, entries: dict[str, Tensor], kinds: dict[str, Kind]) -> None:
-        """Adds what the model file holds whole: buffers, and parameters that no partition has."""
+        """Adds what the model file holds whole: buffers, and parameters that no partition has.
+
+        A further name of a parameter that has is that one: before DeepSpeed 0.9 only a common storage tells of it.
+        """
         names = find(model, "buffer_names")
         listed = names.value if isinstance(names, Value) and type(names.value) in (list, tuple) else ()
         buffers = {name for name in listed if type(name) is str}
         module = find(model, "module")
-        prefix = f"{module.name}." if module is not None else ""
-        for tensor in module.tensors() if module is not None else ():
-            name = tensor.name.removeprefix(prefix)
-            if name not in entries and (tensor.numel or name in buffers):
-                entries[name] = tensor
-                kinds[name] = "buffer" if name in buffers else "parameter"
+        if module is None:
+            return
+        shared = find(model, "shared_params")
+        told = {child.label for child in shared.children} if isinstance(shared, Module) else set()
+        held = {tensor.name.removeprefix(f"{module.name}."): tensor for tensor in module.tensors()}
+        places = {_place(tensor): name for name, tensor in held.items() if name in entries and tensor.numel}
+        for name, tensor in held.items():
+            if name in entries or name in told or not (tensor.numel or name in buffers):
+                continue
+            other = places.get(_place(tensor))
+            entries[name] = again(entries[other]) if other is not None else tensor
+            kinds[name] = "buffer" if name in buffers else "parameter"
 
     def add_shared(self, model: Node, entries: dict[str, Tensor], kinds: dict[str, Kind]) -> None:
         """Adds the further names of shared parameters."""
@@ -183,8 +190,8 @@ class _Reader:
         for child in shared.children if isinstance(shared, Module) else ():
             pair = child.value if isinstance(child, Value) else None
             source = entries.get(pair) if type(pair) is str else None
-            if source is not None and source.storage is not None and child.label not in entries:
-                entries[child.label] = view(source.storage, source.shape, source.offset, source.dtype)
+            if source is not None and child.label not in entries:
+                entries[child.label] = again(source)
                 kinds[child.label] = kinds.get(str(pair), "parameter")
 
     def hang(self, key: str, entries: dict[str, Tensor], kinds: dict[str, Kind]) -> None:
@@ -208,6 +215,10 @@ class _Reader:
                 rest.children.append(child)
         if rest.children:
             self.root.children.append(rest)
+
+
+def _place(tensor: Tensor) -> tuple[int, int, tuple[int, ...]]:
+    return id(tensor.storage), tensor.offset, tensor.shape
 
 
 def _flat_groups(state: Node) -> list[Tensor]:

@@ -100,3 +100,8 @@ def view(storage: Storage, shape: tuple[int, ...], offset: int, dtype: str) -> T
     wrong = dict.fromkeys(part.problem for part, _, _ in runs if part.problem and part is not storage)
     made.traits = PLAIN.replaced(problems=tuple(wrong)) if wrong else PLAIN
     return made
+
+
+def again(tensor: Tensor) -> Tensor:
+    """The same tensor for another name."""
+    return Tensor(tensor.dtype, tensor.shape, tensor.stride, tensor.storage, tensor.offset, traits=tensor.traits)

@@ -105,6 +105,24 @@ def test_buffers_come_from_the_model_file_and_shared_names_share_a_storage(tmp_p
         assert opened["rest.global_steps"].value == 5
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_tied_parameter_is_the_partitioned_one_and_not_its_copy_in_half_precision(tmp_path, told):
+    """Before DeepSpeed 0.9 `shared_params` did not tell; `zero_to_fp32.py` looked at the storages."""
+    folder = write(tmp_path / "run", 2, parameters())
+    path = folder / "global_step5" / "mp_rank_00_model_states.pt"
+    model = torch.load(path, weights_only=False)
+    model["module"]["head.weight"] = model["module"]["fc.weight"]
+    if not told:
+        del model["shared_params"]
+    torch.save(model, path)
+    with inspector.open(str(folder)) as opened:
+        assert not opened.problems
+        head = opened["model.head.weight"]
+        assert (head.dtype, head.kind) == ("float32", "parameter")
+        assert head.shares is opened["model.fc.weight"]
+        assert head.torch().equal(parameters()[0]["fc.weight"])
+
+
 @pytest.mark.parametrize("stage", [2, 3])
 def test_the_optimizers_moments_stand_under_the_names_of_their_parameters(tmp_path, stage):
     moments = [OrderedDict((name, tensor * 2) for name, tensor in group.items()) for group in parameters()]
