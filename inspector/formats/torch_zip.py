@@ -91,7 +91,7 @@ class Storages(Named):
                 or member.size != storage.nbytes
                 or member.method != STORED
                 or member.flags & (ENCRYPTED | PATCHED)
-                or member.header + LOCAL_HEADER + member.packed > end
+                or max(member.start, member.header + LOCAL_HEADER) + member.packed > end
             ):
                 storage.problem = storage.problem or self._problem(storage)
             else:
