@@ -86,6 +86,7 @@ COUNTING = Table(
             "the health of the whole file (also :health); then the list of what is found",
             "health",
         ),
+        Key("count.summaries", "m", "summaries", "minimum, maximum, μ and σ of each tensor in the tree; and back"),
         Key("count.heat", "v", "heat", "heat map in place of the values, and back", "heat map"),
         Key("count.spectrum", "u", "spectrum", "singular values of the matrix, its effective rank and condition; and back"),
         Key("count.log", "b", "log", "the bars of the histogram by counts, or by their logarithms"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from inspector import Checkpoint
     from inspector.loading import Scan
-    from inspector.nodes import Node
+    from inspector.nodes import Node, Tensor
     from inspector.statistics.health import Finding
     from tui.clipboard import Outcome
     from tui.code import Code
@@ -124,6 +124,13 @@ class Counted(Answer):
     def can_replace(self, message: Message) -> bool:
         """Later figures make earlier ones needless."""
         return isinstance(message, Counted) and message.job is self.job
+
+
+@dataclass(eq=False)
+class Summarised(Answer):
+    """The figures of some tensors in their short form."""
+
+    summaries: dict[Tensor, str]
 
 
 @dataclass(eq=False)

@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 
+import inspector
+from inspector.statistics.scan import scan
 from tests.tui.conftest import Person, exploring
 from tests.tui.slow import BLOCK, SlowBlocks
 from tui.cli import main
 from tui.known import Known
-from tui.summary import figure
+from tui.summary import figure, summary
 from tui.widgets.statistics import Count
 
 BLOCKS = 64
@@ -138,9 +140,6 @@ async def test_what_was_counted_is_known_when_the_cursor_comes_back(save: Callab
 
 
 def test_another_files_figures_are_not_known(tmp_path: Path):
-    import inspector
-    from inspector.statistics.scan import scan
-
     known = Known()
     for number in range(2):
         torch.save({"a": torch.full((3,), number)}, tmp_path / f"{number}.pt")
@@ -241,3 +240,25 @@ async def test_statistics_are_copied_as_the_document_has_them(
         await person.press("j", "y", "s")
         await person.until(lambda: sent)
     assert json.loads(sent[0]) == {"name": "x", **reported(path, capsys)["x"]}
+
+
+async def test_m_shows_the_short_form_of_what_is_in_sight_in_the_tree(save: Callable[..., Path], slow: SlowBlocks):
+    slow.flow()
+    x = normal(100, 100)
+    x[3, 4] = torch.nan
+    tensors = {f"t{number:02}": torch.tensor([float(number)]) for number in range(60)}
+    path = save(x=x, **tensors)
+    async with exploring(path, size=(120, 30)) as person:
+        await person.press("m")
+        await person.see("x=5")
+        (line,) = [line for line in person.lines if " x " in line[:12]]
+        assert summary(scan(inspector.open(path)["x"])) in line  # type: ignore[arg-type]
+        assert "NaN!" in line
+        shown = sum("x=" in line for line in person.lines)
+        await person.until(lambda: not any("…" in line[:60] for line in person.lines[2:-1]))
+        assert len(person.app.explorer.module_tree.look.summaries or ()) < 40
+        await person.press("G")
+        await person.see("x=59")
+        await person.press("m")
+        assert "x=59" not in person.screen and "float32 [1]" in person.screen
+        assert shown > 10

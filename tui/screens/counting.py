@@ -12,6 +12,7 @@ from tui import messages
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import NARROW, Workspace
+from tui.summary import summary
 from tui.widgets.spectrum import Decomposition
 from tui.widgets.statistics import Count
 
@@ -75,6 +76,46 @@ class Counting(Workspace):
         """Show the spectrum, or how far it is."""
         if not event.stale and self.statistics.spectrum is not None:
             self.statistics.decompose(event.found)
+
+    def action_summaries(self) -> None:
+        """The figures of tensors in the tree, in their short form, or their dtypes and shapes again."""
+        look = self.module_tree.look
+        look.summaries = {} if look.summaries is None else None
+        if look.summaries is None:
+            self.reader.stop("summaries")
+        self.module_tree.redraw()
+
+    def on_module_tree_figures_wanted(self) -> None:
+        """Count what is in sight, and nothing else."""
+        wanted, checkpoint, known = self.module_tree.unsummarised, self.checkpoint, self.known
+        if checkpoint is None or not wanted:
+            return
+
+        def work(job: Job) -> messages.Summarised:
+            from inspector.statistics.crew import figures
+
+            told = monotonic()
+            found: dict[Tensor, str] = {}
+            for tensor in wanted:
+                statistics = known.figures(tensor)
+                if statistics is not None:
+                    found[tensor] = summary(statistics)
+            unknown = [tensor for tensor in wanted if tensor not in found]
+            for tensor, result in figures(checkpoint, unknown, lambda nbytes: job.progress(0), here=False):
+                found[tensor] = safe(str(result)) if isinstance(result, Exception) else summary(result)
+                if not isinstance(result, Exception):
+                    known.keep(tensor, result)
+                if monotonic() - told >= EVERY:
+                    told = monotonic()
+                    job.post(messages.Summarised(job, dict(found)))
+            return messages.Summarised(job, found)
+
+        self.reader.ask("summaries", work, self.post_message)
+
+    def on_summarised(self, event: messages.Summarised) -> None:
+        """Show them."""
+        if not event.stale:
+            self.module_tree.summarise(event.summaries)
 
     def rest_on(self, node: object) -> None:
         """The cursor is at a node now: count it when that is so for a while."""

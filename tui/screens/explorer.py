@@ -28,7 +28,7 @@ from tui.widgets.value_grid import ValueGrid
 
 SLOTS = (
     "open", "calls", "survey", "search", "filter", "names", "take", "write", "block", "watch",
-    "statistics", "health", "heat", "stack", "depth", "spectrum",
+    "statistics", "health", "heat", "stack", "depth", "spectrum", "summaries",
 )  # fmt: skip
 """What the reader is asked for on this screen."""
 

@@ -9,7 +9,7 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from inspector.nodes import Node
+from inspector.nodes import Node, Tensor
 from tui import keys
 from tui.lines import strip, under_cursor
 from tui.rows import Children, Rows
@@ -42,8 +42,12 @@ class ModuleTree(LineView):
             self.row = row
             self.rows = rows
 
+    class FiguresWanted(Message):
+        """Some rows in sight are to show figures that are not known: `unsummarised`."""
+
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._asking = False
         self.rows: Rows | None = None
         self.cursor = 0
         self.look = Look()
@@ -77,7 +81,8 @@ class ModuleTree(LineView):
         former, node = self._whole or self.rows, self.node
         assert former is not None and node is not None
         self._whole = None
-        self.look = Look(self.look.root_label, wanted=self.look.wanted)
+        summaries: dict[Tensor, str] | None = None if self.look.summaries is None else {}
+        self.look = Look(self.look.root_label, wanted=self.look.wanted, summaries=summaries)
         self.rows, node = former.renewed(root, node)
         self._land(node)
 
@@ -118,6 +123,21 @@ class ModuleTree(LineView):
             self._go(index, centre=True, moved=True)
         else:
             self._go(index, centre=True)
+
+    @property
+    def unsummarised(self) -> list[Tensor]:
+        """The tensors in sight whose figures are not known."""
+        known, rows = self.look.summaries, self.rows
+        if known is None or rows is None:
+            return []
+        seen = rows.nodes[self.top : self.top + self.size.height]
+        return [node for node in seen if isinstance(node, Tensor) and node not in known]
+
+    def summarise(self, summaries: Mapping[Tensor, str]) -> None:
+        """Take these figures."""
+        if self.look.summaries is not None:
+            self.look.summaries.update(summaries)
+            self.redraw()
 
     def redraw(self) -> None:
         """Draw all rows again, because something about their look changed."""
@@ -218,6 +238,8 @@ class ModuleTree(LineView):
             expanded = node in rows.expanded
             line = tree_line(node, rows.depths[row], width, rows.expandable(row), expanded, self.look)
             drawn = self._strips[node] = strip(line, width, colours, base)
+            if not self._asking and self.look.summaries is not None and isinstance(node, Tensor):
+                self._asking = node not in self.look.summaries and self.call_after_refresh(self._ask)
         if row != self.cursor:
             return drawn
         return under_cursor(drawn, colours.cursor if self.has_focus else colours.cursor_blurred, base)
@@ -257,6 +279,11 @@ class ModuleTree(LineView):
         self.cursor = 0 if node is None else self.rows.reveal(node)
         self._changed()
         self._go(self.cursor, centre=True, moved=True)
+
+    def _ask(self) -> None:
+        self._asking = False
+        if self.unsummarised:
+            self.post_message(self.FiguresWanted())
 
     def _changed(self) -> None:
         """Take over rows that were spliced."""

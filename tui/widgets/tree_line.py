@@ -22,8 +22,8 @@ COUNT = 8
 SIZE = 10
 """Columns of a size with the gap before it: `  4.8 MB`."""
 
-NARROWEST = {"size": 56, "count": 42, "kind": 26}
-"""The least width of the tree that has these at the right."""
+NARROWEST = {"summary": 84, "size": 56, "count": 42, "kind": 26}
+"""The least width of the tree that has these at the right; `summary`: the others beside the figures of a tensor."""
 
 MARKS: dict[str, tuple[str, str]] = {
     "nan": ("NaN", "error"), "inf": ("Inf", "error"), "exploding": ("exploding", "error"), "unread": ("unread", "error"),
@@ -44,7 +44,8 @@ class Look:
     storage with others; `asides` are modules whose tensors are no parameters; `damaged` are tensors with problems,
     and modules that hold such; `findings` has the worst that is wrong with values at or below a node, and `sound` are
     tensors that were looked at for that; `stacks` has the name of a row that stands for several layers, and for how many;
-    `wanted` is what a search looks for.
+    `summaries` are the figures of tensors in their short form, if those are to stand in the place of the kinds; `wanted`
+    is what a search looks for.
     """
 
     root_label: str = ""
@@ -55,6 +56,7 @@ class Look:
     findings: Mapping[Node, Finding] = field(default_factory=dict)
     sound: Container[Node] = ()
     stacks: Mapping[Node, tuple[str, int]] = field(default_factory=dict)
+    summaries: dict[Tensor, str] | None = None
     wanted: re.Pattern[str] | None = None
 
 
@@ -78,16 +80,18 @@ def tree_line(node: Node, depth: int, width: int, expandable: bool, expanded: bo
     """The line of a node in `width` columns."""
     right: list[Part] = []
     count, size = _figures(node, look)
-    if width >= NARROWEST["count"]:
+    summary = _summary(node, look)
+    wide = width if not summary or width >= NARROWEST["summary"] else 0
+    if wide >= NARROWEST["count"]:
         counts = not isinstance(node, Tensor) or _is_parameter(node, look)
         right.append((count.rjust(COUNT), "text" if counts else "faint"))
-    if width >= NARROWEST["size"]:
+    if wide >= NARROWEST["size"]:
         right.append((size.rjust(SIZE), "dim"))
     room = width - width_of(right)
     front = _front(depth, room // 3, expandable, expanded)
     room -= width_of(front)
     badges = _badges(node, look, expanded)
-    kind = _kind(node) if width >= NARROWEST["kind"] else []
+    kind = summary or _kind(node) if width >= NARROWEST["kind"] else []
     stack = look.stacks.get(node)
     label = look.root_label if node.parent is None else safe(node.label) if stack is None else safe(stack[0])
     # The name has what its kind leaves, and at least half.
@@ -126,6 +130,14 @@ def _kind(node: Node) -> list[Part]:
             return [(f"of {safe(node.belongs.name)}", "value")]
         return [(safe(node.short_type), "class" if node.role in ("layer", "object") else "dim")]
     return [(value_text(node), "value")] if isinstance(node, Value) else []
+
+
+def _summary(node: Node, look: Look) -> list[Part]:
+    """The figures of a tensor where they are asked for."""
+    if look.summaries is None or not isinstance(node, Tensor):
+        return []
+    summary = look.summaries.get(node, "…")
+    return [(summary, "error" if "!" in summary else "value")]
 
 
 def _shortened(kind: list[Part], width: int) -> list[Part]:
