@@ -132,9 +132,7 @@ def _parse(data: bytes, count: int, shift: int, there: int, directory: Directory
     members, unpack, fixed = directory.members, ENTRY.unpack_from, ENTRY.size
     seen = 0
     while seen < count and at + fixed <= end:
-        magic, _, _, _, _, flags, method, _, _, crc, packed, size, name, extra, comment, disk, _, attributes, header = (
-            unpack(data, at)
-        )
+        magic, flags, method, crc, packed, size, name, extra, comment, disk, attributes, header = unpack(data, at)
         behind = at + fixed + name + extra + comment
         if magic != CENTRAL or behind > end:
             break

@@ -16,7 +16,7 @@ from inspector.sources import Source
 CENTRAL, END = b"PK\x01\x02", b"PK\x05\x06"
 END64, LOCATOR64 = b"PK\x06\x06", b"PK\x06\x07"
 
-ENTRY = struct.Struct("<4s4B4HL2L5H2L")
+ENTRY = struct.Struct("<4s4x2H4x3L4H2x2L")
 """An entry of the directory before its name."""
 
 _END = struct.Struct("<4s4H2LH")

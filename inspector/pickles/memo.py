@@ -2,30 +2,35 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_right
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from inspector.pickles.machine import Machine
 
 
-class Memo(dict[int, Any]):
-    """What a pickle remembers, by number; `below` lends its own.
+class Run(NamedTuple):
+    """Objects that were read one after the other, each with `width` entries of which it is the last, from `first` on.
 
-    What was skipped stands in rows, in the order of the numbers: the first and last one, where the opcodes begin that
-    make them one by one, and the object that is the last one.
+    `starts` is where the opcodes of each begin, which make those entries one by one; `made` are the objects.
     """
+
+    first: int
+    width: int
+    starts: list[int]
+    made: list[Any]
+
+
+class Memo(dict[int, Any]):
+    """What a pickle remembers, by number; `below` lends its own. What was skipped stands in runs."""
 
     def __init__(self, machine: Machine, below: Memo | None = None) -> None:
         super().__init__()
         self.below = below
         self.machine = machine
-        self._firsts = array("Q")
-        self._lasts = array("Q")
-        self._starts = array("Q")
-        self._made: list[Any] = []
+        self._firsts: list[int] = []
+        self._runs: list[Run] = []
         self._hidden = 0
         self._free = 0
         self._looked = 0
@@ -42,25 +47,29 @@ class Memo(dict[int, Any]):
             self._looked = stored
         return self._free
 
-    def skip(self, first: int, last: int, start: int, made: Any) -> None:
-        """Notes that the opcodes from `start` on make the entries from `first` to `last`, which is `made`."""
-        self._firsts.append(first)
-        self._lasts.append(last)
-        self._starts.append(start)
-        self._made.append(made)
-        self._hidden += last - first + 1
-        self._free = last + 1
+    def skip(self, run: Run) -> None:
+        """Notes what was skipped; its entries follow on all others."""
+        self._firsts.append(run.first)
+        self._runs.append(run)
+        entries = run.width * len(run.made)
+        self._hidden += entries
+        self._free = run.first + entries
 
     def __missing__(self, index: int) -> Any:
         """Makes a skipped entry. Raises KeyError if there is none."""
         if self.below is not None:
             return self.below[index]
         at = bisect_right(self._firsts, index) - 1
-        if at < 0 or index > self._lasts[at]:
+        if at < 0:
             raise KeyError(index)
-        made = {self._lasts[at]: self._made[at]}
-        if index not in made:
-            made = self.machine.rerun(self._starts[at], self._lasts[at]) | made
+        first, width, starts, objects = self._runs[at]
+        number = (index - first) // width
+        if number >= len(objects):
+            raise KeyError(index)
+        last = first + (number + 1) * width - 1
+        made = {last: objects[number]}
+        if index != last:
+            made = self.machine.rerun(starts[number], last) | made
         for key, value in made.items():
             if key not in self:
                 self[key] = value

@@ -10,12 +10,12 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from inspector.nodes import Tensor
+from inspector.pickles.memo import Memo, Run
 from inspector.pickles.objects import Global
 from inspector.storage import Storage
 
 if TYPE_CHECKING:
     from inspector.pickles.machine import Machine
-    from inspector.pickles.memo import Memo
 
 _SOME_GET = rb"(?:h.|j....)"
 _SOME_INT = rb"(?:K.|M..|J....)"
@@ -115,7 +115,7 @@ def whole_tensor(machine: Machine, position: int) -> int:
     strides = _sizes.get(stride) or integers(stride)
     tensor = Tensor(held.dtype, shape, strides, held, integer(offset), requires_grad == b"\x88")
     machine.stack[-1] = tensor
-    memo.skip(first, last, position, tensor)
+    memo.skip(Run(first, last - first + 1, [position], [tensor]))
     return match.end()
 
 
@@ -130,6 +130,8 @@ def _items(machine: Machine, position: int) -> int:
     layouts: dict[bytes, Layout | None] = {}
     function = b""
     free = memo.free()
+    starts: list[int] = []
+    made: list[Any] = []
     while machine.room >= OPCODES and data[position : position + 1] == b"X":
         begin = position + 5
         end = begin + int.from_bytes(data[position + 1 : begin], "little")
@@ -140,7 +142,11 @@ def _items(machine: Machine, position: int) -> int:
         stride, stride_put, rest, *puts = others
         first = int.from_bytes(put[1:], "little")
         entries = b"".join((put, key_put, pid_put, size_put, stride_put, *puts))
-        if first < free or length[0] != len(key) or int.from_bytes(entries, "little") != _ENTRIES + first * _STEPS:
+        if (
+            first != (free if made else max(first, free))
+            or length[0] != len(key)
+            or int.from_bytes(entries, "little") != _ENTRIES + first * _STEPS
+        ):
             break
         common = b"".join((classes, where, size, stride, rest))
         if common not in layouts:
@@ -153,17 +159,24 @@ def _items(machine: Machine, position: int) -> int:
         if layout is None:
             break
         name, device, numel, view, offset, shape, strides, requires_grad = layout
-        text = key.decode()
-        held = load(("storage", name, text, device, numel, None) if view else ("storage", name, text, device, numel))
+        pid = ("storage", name, key.decode(), device, numel)
+        held = load((*pid, None) if view else pid)
         if type(held) is not Storage:
             break
+        try:
+            called = data[begin:end].decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            break
         tensor = Tensor(held.dtype, shape, strides, held, offset, requires_grad)
-        append(str(data[begin:end], "utf-8", "surrogatepass"))
+        append(called)
         append(tensor)
+        starts.append(position)
+        made.append(tensor)
         free = first + PUTS
-        memo.skip(first, free - 1, position, tensor)
         position = match.end()
         machine.room -= OPCODES
+    if made:
+        memo.skip(Run(free - PUTS * len(made), PUTS, starts, made))
     return position
 
 
