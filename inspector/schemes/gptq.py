@@ -2,8 +2,8 @@
 
 `qweight` is (inputs * bits / 32, outputs), `scales` (groups, outputs), `qzeros` (groups, outputs * bits / 32), `g_idx`
 says for each input its group. A weight is `(q - zero) * scale`, a zero point what `qzeros` holds plus one, modulo
-2^bits, but for the format that calls itself `gptq_v2`, which stores it as it is. Source: AutoGPTQ's
-`nn_modules/qlinear/qlinear_cuda_old.py` and GPTQModel's `convert_gptq_v1_to_v2_format`.
+2^bits, but for the formats that call themselves `gptq_v2` and `gptq_p`, which store it as it is. Source: AutoGPTQ's
+`nn_modules/qlinear/qlinear_cuda_old.py`, GPTQModel's `convert_gptq_v1_to_v2_format` and `planar_packing.py` (7.7).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from inspector import window
+from inspector.errors import NoValues
 from inspector.nodes import Tensor
 from inspector.schemes.site import FLOATS, Site, facts
 from inspector.schemes.unpack import Box, numbers, taken, unpacked
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     Array = np.ndarray[Any, Any]
 
 WIDTHS = (2, 3, 4, 8)
+
+PLANAR = "gptq_p"
+"""A format that packs 3 bits otherwise, as a plane of 2 and one of 1; those of 2, 4 and 8 are packed alike."""
 
 
 def find(site: Site) -> None:
@@ -43,9 +47,12 @@ def find(site: Site) -> None:
     size = settings.get("group_size")
     if type(size) is not int or size < 1 or -(-inputs // size) != groups:
         size = -(-inputs // groups)
-    second = settings.get("checkpoint_format") == "gptq_v2"
+    called = settings.get("checkpoint_format", settings.get("format"))
+    if called == PLANAR and bits == 3:
+        raise NoValues("3 bits in planes (gptq_p) are not unpacked here")
+    second = called in ("gptq_v2", PLANAR)
     if second:
-        zeros = "stored as they are (gptq_v2)"
+        zeros = f"stored as they are ({called})"
     else:
         zeros = "stored less one (GPTQ v1)" if settings else "stored less one (GPTQ v1, taken for granted: no settings say)"
     origin = "(q - zero) * scale, from qweight, qzeros, scales" + (", g_idx" if order is not None else "")

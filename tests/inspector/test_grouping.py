@@ -93,6 +93,18 @@ def test_gptq_zero_points_are_stored_less_one_unless_the_settings_say_v2(opened:
     assert found.traits.computed.facts["zero points"] == "stored as they are (gptq_v2)"
 
 
+@pytest.mark.parametrize("key", ["checkpoint_format", "format"])
+def test_gptq_in_planes_has_zero_points_as_they_are_and_is_not_misread_where_it_packs_otherwise(opened: Opened, key: str):
+    settings = {"quant_method": "gptq", key: "gptq_p"}
+    tensors, weight = packings.gptq(32, 64, 4, 32, v2=True)
+    checkpoint = opened(under("q_proj", tensors), config={"quantization_config": settings})
+    assert_is(whole(checkpoint, "q_proj.weight"), weight)
+    tensors, _ = packings.gptq(32, 64, 3, 32, v2=True)
+    checkpoint = opened(under("q_proj", tensors), config={"quantization_config": settings})
+    assert checkpoint.problems == ["q_proj: GPTQ: 3 bits in planes (gptq_p) are not unpacked here"]
+    assert "q_proj.qweight" in checkpoint.state_dict()
+
+
 def test_what_is_taken_for_granted_about_zero_points_is_said(opened: Opened):
     tensors, _ = packings.gptq(32, 64, 4, 32)
     computed = whole(opened(under("q_proj", tensors)), "q_proj.weight").traits.computed
