@@ -382,3 +382,13 @@ async def test_an_array_in_a_pickle_has_no_storage_named_none(tmp_path: Path):
         await person.press("j")
         await person.see("storage     in its parts, cpu")
         assert "stride" not in person.screen
+
+
+async def test_a_text_of_several_lines_has_them_in_the_details(tmp_path: Path):
+    torch.save({"chat_template": "{% if x %}\n  hello\x1b\n{% endif %}"}, tmp_path / "text.pt")
+    async with exploring(tmp_path / "text.pt") as person:
+        await person.press("j")
+        await person.see("type        str")
+        shown = [line.partition("▏")[2].rstrip() for line in person.lines]
+        place = shown.index(" {% if x %}")
+        assert shown[place + 1 : place + 3] == ["   hello\\x1b", " {% endif %}"]

@@ -52,6 +52,7 @@ async def test_a_file_that_was_replaced_has_a_badge_until_it_is_read_again(path:
         await reload(person)
         await person.see("2.000")
         assert "changed on disk" not in person.screen
+        assert person.bottom == "read again"
 
 
 async def test_a_deleted_file_has_a_badge_and_its_tree_stays(path: Path):

@@ -137,6 +137,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         self._follow()
         if self.pane not in self.panes:
             self.go_to_pane("tree")
+        self.bottom.say("read again", "dim")
 
     def on_surveyed(self, event: messages.Surveyed) -> None:
         """Show what all tensors together tell."""

@@ -13,7 +13,8 @@ from inspector.storage import Computed, Quantization, Storage
 from inspector.window.pieces import Piece
 from tui.figures import plural, shape_text, short_count, short_size
 from tui.index import Survey
-from tui.lines import Line, cells, labelled, safe
+from tui.lines import Line, cells, labelled, safe, wrap
+from tui.outline import safe_lines
 from tui.widgets.text_pane import TextPane
 
 KEY = 12
@@ -67,8 +68,9 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
         if checkpoint is not None and (name := checkpoint.text_of(node)):
             facts.append(("text", f"T shows {safe(name)}", "value"))
     elif isinstance(node, Value):
-        value = safe(text(node.value, LONGEST_VALUE), LONGEST_VALUE)
-        facts += [("type", _type(node.value), "class"), ("value", value, "value")]
+        facts.append(("type", _type(node.value), "class"))
+        if not _has_lines(node.value):
+            facts.append(("value", safe(text(node.value, LONGEST_VALUE), LONGEST_VALUE), "value"))
     facts += _optimizing(node)
     if node.whole is not None:
         facts.append(("part of", safe(node.whole.name, LONGEST_NAME), "badge"))
@@ -82,7 +84,15 @@ def details(node: Node, checkpoint: Checkpoint | None, survey: Survey, width: in
 
         printed = describe.module(node, MOST_PRINTED).split("\n")
         lines += [[], *([(f" {line}", "text")] for line in printed)]
+    if isinstance(node, Value) and _has_lines(node.value):
+        for line in safe_lines(node.value):
+            lines += wrap([(" ", "text"), (line, "value")], width - 1, 1)
     return lines
+
+
+def _has_lines(value: Any) -> bool:
+    """Whether a value is a text of several lines, which are shown as such."""
+    return type(value) is str and "\n" in value
 
 
 def _of_tensor(node: Tensor, ties: Ties, path: str) -> list[tuple[str, str, str]]:
