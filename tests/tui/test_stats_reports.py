@@ -111,6 +111,8 @@ def test_json_has_the_statistics_of_every_tensor_and_no_more_than_that(run: Run,
     without = json.loads(run(path, "--json")[1])
     for entry in document["tensors"]:
         del entry["stats"]
+    assert {finding["name"] for finding in document.pop("health")} == {"sick", "zeros", "meta"}
+    assert document.pop("depth") == []
     assert document == without
 
 
@@ -118,14 +120,15 @@ def test_the_tree_shows_the_same_digits(run: Run, path: Path) -> None:
     status, out, err = run(path, "--print", "--stats")
     assert (status, err) == (0, "")
     stats = {entry["name"]: entry["stats"] for entry in json.loads(run(path, "--json", "--stats")[1])["tensors"]}
-    lines = {line.split()[0]: line for line in out.splitlines()[2:]}
+    tree = out[: out.index("health:")].splitlines()
+    lines = {line.split()[0]: line for line in tree[2:]}
     for name in ("sound", "sick", "count"):
         low, high, mean, std = (figure(stats[name][key]) for key in ("min", "max", "mean", "std"))
         assert f"x∈[{low}, {high}] μ={mean} σ={std}" in lines[name]
     assert lines["sick"].endswith("-Inf! NaN!")
     assert "! the file holds no values for this tensor" in lines["meta"]
     without = run(path, "--print")[1].splitlines()
-    assert [line[: len(short)] for line, short in zip(out.splitlines(), without, strict=True)] == without
+    assert [line[: len(short)] for line, short in zip(tree, without, strict=True)] == without
 
 
 def test_stats_alone_is_a_report(run: Run, path: Path) -> None:
@@ -242,7 +245,8 @@ def test_ctrl_c_leaves_the_whole_tree(run: Run, path: Path, monkeypatch: pytest.
     status, out, _ = run(path, "--print", "--stats")
     assert status == 130
     lines = out.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 11
+    assert lines[-1] == "health: 0 findings, but not all was looked at"
     assert "μ" in lines[2]
     assert lines[3].endswith("not counted")
 
@@ -279,3 +283,48 @@ def test_summary_of_a_brief_result_is_the_same(path: Path) -> None:
     with inspector.open(path) as checkpoint:
         result: Any = scan(checkpoint["sick"])  # type: ignore[arg-type]
     assert summary(result) == summary(result.brief())
+
+
+# Health and depth
+
+
+def layered(folder: Path) -> Path:
+    """Twelve layers, of which the eighth diverged and the third is in another dtype; in the sixth is a NaN."""
+    generator = torch.Generator().manual_seed(0)
+    weights = [torch.randn(8, 8, generator=generator) for _ in range(12)]
+    weights[5][3, 2] = torch.nan
+    weights[7] *= 100
+    weights[2] = weights[2].half()
+    torch.save({f"layers.{number}.weight": weight for number, weight in enumerate(weights)}, folder / "layers.pt")
+    return folder / "layers.pt"
+
+
+def test_stats_tell_what_is_wrong_with_values_and_which_layers_are_unlike_the_others(run: Run, tmp_path: Path) -> None:
+    status, out, _ = run(layered(tmp_path), "--stats", "--json")
+    document = json.loads(out)
+    assert status == 0
+    assert [(finding["name"], finding["kind"], finding["index"]) for finding in document["health"]] == [
+        ("layers.5.weight", "nan", [3, 2]), ("layers.7.weight", "exploding", None),
+    ]  # fmt: skip
+    assert [
+        (row["layers"], row["parameter"], row["layer"], sorted(row["outliers"]), row["unlike"]) for row in document["depth"]
+    ] == [
+        ("layers.*", "weight", 2, [], "dtype float16, the others float32"),
+        ("layers.*", "weight", 7, ["abs_max", "norm", "std"], ""),
+    ]
+    _, out, _ = run(layered(tmp_path), "--stats", "--print")
+    lines = out.splitlines()
+    start = lines.index("health: 2 findings")
+    assert lines[start + 1] == "! layers.5.weight: 1 NaN, the first at [3, 2]"
+    assert lines[start + 3] == "! layers.*.weight, layer 2: dtype float16, the others float32"
+
+
+def test_of_what_a_filter_leaves_out_nothing_is_said(run: Run, tmp_path: Path) -> None:
+    _, out, _ = run(layered(tmp_path), "--stats", "--json", "--filter", "layers.1")
+    document = json.loads(out)
+    assert document["health"] == document["depth"] == []
+
+
+def test_without_stats_nobody_looks_for_it(run: Run, path: Path) -> None:
+    _, out, _ = run(path, "--json")
+    assert not {"health", "depth"} & set(json.loads(out))

@@ -44,6 +44,8 @@ def write_document(
         "calls": _calls(checkpoint),
         **({"groups": groups} if groups else {}),
     }
+    if counted is not None:
+        lists |= _looked(checkpoint, listing, counted)
     write("{")
     for key, fact in facts.items():
         write(f"{json.dumps(key)}: {json.dumps(fact)},\n ")
@@ -90,6 +92,21 @@ def _tensors(listing: Listing, counted: Counted | None) -> Iterator[Entry]:
     named = list(tensors)
     for (name, node), result in zip(named, counted.figures(node for _, node in named), strict=True):
         yield tensor_entry(name, node) | {"stats": stats_entry(result)}
+
+
+def _looked(checkpoint: Checkpoint, listing: Listing, counted: Counted) -> dict[str, Iterator[Entry]]:
+    """What is wrong with the values, looked for when it is first written: after the tensors."""
+    from tui.reports.health import Looked
+
+    looked: list[dict[str, list[Entry]]] = []
+
+    def entries(key: str) -> Iterator[Entry]:
+        if not looked:
+            tensors = [node for _, node in listing.named() if is_tensor(node)]
+            looked.append(Looked(checkpoint, tensors, counted).entries())
+        yield from looked[0][key]
+
+    return {key: entries(key) for key in ("health", "depth")}
 
 
 def _groups(listing: Listing) -> Iterator[Entry]:

@@ -14,6 +14,7 @@ from inspector.nodes import Module, Node, Tensor, Value
 from inspector.query import Query
 from inspector.values import text
 from tui.figures import plural, shape_text, short_size
+from tui.reports.health import Looked
 from tui.reports.listing import Listing
 from tui.summary import summary
 
@@ -39,7 +40,9 @@ Row = tuple[str, str, str, str, str]
 def write_tree(
     checkpoint: Checkpoint, query: Query, write: Callable[[str], object], counted: Counted | None = None
 ) -> None:
-    """Writes the tree of what the query leaves; with `counted`, each tensor with its statistics in their short form."""
+    """Writes the tree of what the query leaves; with `counted`, each tensor with its statistics in their short form,
+    and at the end what is wrong with the values.
+    """
     listing = Listing(checkpoint.root, query, grouped=True)
     write(_header(checkpoint, listing) + "\n")
     for problem in checkpoint.problems:
@@ -54,6 +57,9 @@ def write_tree(
         for row in together:
             line = f"{row[0]:<{name}}  {row[1]:<{kind}}  {row[2]:>{count}}  {row[3]:>{size}}  {row[4]}"
             write(line.rstrip() + "\n")
+    if counted is not None:
+        for line in Looked(checkpoint, list(listing.tensors()), counted).lines():
+            write(line + "\n")
 
 
 def _header(checkpoint: Checkpoint, listing: Listing) -> str:
