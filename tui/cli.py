@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.errors import InspectorError, visible
 from inspector.limits import NAMES
+from tui import settings
 from tui.head_start import HeadStart
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ Where there is no terminal (or TERM=dumb), --print is what happens without optio
   torchtui checkpoint.pt --get model --export model.safetensors
   torchtui stranger.pt --scan                        what really loading it would call
 
-limits that protect from hostile files, each raised by --limit NAME=VALUE (64M, 2G): {limits}
+limits that protect from hostile files, each changed by --limit NAME=VALUE (64M, 2G),
+or for good in ~/.config/torchtui/limits.toml: {limits}
 """
 
 DEMO = Path(__file__).with_name("demo.pt")
@@ -162,7 +163,7 @@ def _run(parser: _Parser, arguments: Sequence[str] | None) -> int:
         return 0
     _check(options)
     paths: list[str] = [*([str(DEMO)] if options.demo else []), *options.paths]
-    limits = _limits(options.limit)
+    limits = settings.limits(options.limit, os.environ)
     alone = (options.as_tree, options.as_json, options.stats, options.scan, options.verify)
     if not any((*alone, options.get is not None, options.export is not None)) and _is_terminal(os.environ):
         return _explore(paths, options.filter, limits)
@@ -196,20 +197,6 @@ def _is_terminal(environment: Mapping[str, str]) -> bool:
     if environment.get("TERM") == "dumb":
         return False
     return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout))
-
-
-def _limits(given: Sequence[str]) -> Limits:
-    """The limits with those changed that were given as `NAME=VALUE`."""
-    from inspector.limits import Limits
-
-    changed: dict[str, int] = {}
-    for text in given:
-        name, _, value = text.partition("=")
-        number = re.fullmatch(r"([0-9]{1,18})([KMGT]?)", value, re.ASCII)
-        if name not in NAMES or number is None:
-            raise Misuse(f"--limit {text} is no limit: write NAME=VALUE, such as memo=20M, of {', '.join(NAMES)}")
-        changed[name] = int(number[1]) << {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}[number[2]]
-    return Limits(**changed)
 
 
 def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:

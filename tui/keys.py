@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 
 from textual.binding import Binding, BindingType
+
+from tui import settings
 
 
 class Key(NamedTuple):
@@ -296,15 +297,8 @@ SHOWN = {
 
 def read_keys(environ: Mapping[str, str]) -> dict[str, str]:
     """A person's own keys by id, from `torchtui/keys.toml` in the configuration folder: `"tree.down" = "j,n"`."""
-    folder = environ.get("XDG_CONFIG_HOME") or str(Path(environ.get("HOME", "~")).expanduser() / ".config")
-    file = Path(folder) / "torchtui" / "keys.toml"
-    if not file.is_file():
-        return {}
-    # Only who has such a file pays for the import.
-    import tomllib
-
     known = {key.id for table in ALL for key in table.keys}
-    said = tomllib.loads(file.read_text())
+    said = settings.read("keys.toml", environ)
     return {name: keys for name, keys in said.items() if name in known and isinstance(keys, str) and keys}
 
 
