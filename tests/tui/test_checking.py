@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from inspector.statistics import cuts
 from tests.tui.conftest import Person, exploring
 from tests.tui.slow import BLOCK, SlowBlocks
 
@@ -55,7 +56,9 @@ async def test_everything_that_is_wrong_is_found_and_marked_up_to_the_root(ill: 
         }  # fmt: skip
 
 
-async def test_n_walks_the_findings_and_enter_lands_on_the_first_nan(ill: Path):
+async def test_n_walks_the_findings_and_enter_lands_on_the_first_nan(ill: Path, monkeypatch: pytest.MonkeyPatch):
+    # Forty blocks, the NaN in the last.
+    monkeypatch.setattr(cuts, "BLOCK", BLOCK)
     async with exploring(ill) as person:
         await person.press("colon", *"health", "enter")
         await looked(person)

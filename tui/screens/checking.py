@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 EVERY = 0.2
 """Seconds between two looks at what is found so far."""
 
+SURE = 0.005
+"""The part of all bytes from which the rate is told."""
+
 
 class Enough(BaseException):
     """Ends the look at a file from within, so that what it has found is told."""
@@ -75,7 +78,11 @@ class Check:
             return "health: looking for the tensors …"
         if self.running:
             part = health.done / max(health.total, 1)
-            rate = f"{short_size(int(health.rate))}/s · {duration(health.left)} left · " if health.rate else ""
+            # A rate that rests on next to nothing says nothing.
+            known = part >= SURE and health.rate
+            rate = f"{short_size(int(health.rate))}/s · {duration(health.left)} left · " if known else ""
+            if part >= 1 and health.last is not None:
+                rate = f"looking for the place in {safe(health.last.name)} · "
             return f"health: {part:.0%} · {rate}{found} · n N walks them, esc stops"
         looked = plural(len(health.statistics), "tensor")
         how = f"stopped after {looked}" if self.stopping else f"all {looked} looked at in {health.seconds:.1f} s"
