@@ -47,7 +47,7 @@ class Job:
 
         Raises `Stopped` once the job is obsolete.
         """
-        self.reader.run_newer()
+        self.reader.run_newer(self)
         if self.stopped:
             raise Stopped
         now = time.monotonic()
@@ -108,9 +108,12 @@ class Reader:
                 self._retire(slot)
             self._changed.notify()
 
-    def run_newer(self) -> None:
-        """Run what has been asked for since the running job began. Only for the reader's own thread."""
-        while self._waiting:
+    def run_newer(self, running: Job) -> None:
+        """Run what has been asked for since the running job began. Only for the reader's own thread.
+
+        One that is stopped ends first: within it they would pile up.
+        """
+        while self._waiting and not running.stopped:
             self._do(self._next())
 
     def _retire(self, slot: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import queue
 import threading
 from collections.abc import Callable
@@ -113,6 +114,23 @@ def test_long_work_lets_newer_requests_run_and_then_goes_on(reader: Reader, box:
     assert not held.ended.is_set()
     held.go.set()
     assert next(message for message in iter(box.next, None) if isinstance(message, Done)).what == "held"
+
+
+def test_what_replaces_running_work_does_not_run_within_it(reader: Reader, box: Box):
+    depths: list[int] = []
+
+    def work(job: Job) -> Message:
+        depths.append(len(inspect.stack()))
+        if len(depths) < 5:
+            # Two requests come while it runs, as when a cursor moves on: one of them is for the same.
+            reader.ask("other", say("other"), box)
+            reader.ask("slot", work, box)
+        job.progress(0.5)
+        return Done(job, "done")
+
+    reader.ask("slot", work, box)
+    assert {box.next().what for _ in range(2)} == {"other", "done"}
+    assert len(depths) == 5 and len(set(depths)) == 1
 
 
 def test_the_latest_request_is_done_first(reader: Reader, box: Box):

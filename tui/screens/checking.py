@@ -175,6 +175,12 @@ class Checking(Finding, Counting):
         else:
             self.end_check()
 
+    def select(self, text: str) -> None:
+        """What is counted under the cursor would hold up another filter's count."""
+        self.leave_statistics()
+        super().select(text)
+        self.rest_on(self.module_tree.node)
+
     def land(self, tensor: Tensor) -> None:
         """To the cell that shows what is wrong with the tensor whose values were gone to."""
         if self.check is not None:
