@@ -1,4 +1,4 @@
-"""What is wrong with a file, each kind with the tensors that it hits, as far as the texts about it name them."""
+"""What is wrong with a file, each kind with the tensors that it hits if the texts about it name them; what is odd."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from inspector import naming, soundness
+from inspector import Checkpoint, naming, soundness
 from inspector.nodes import Node, Tensor
 
 _MORE = re.compile(r" and [\d,]+ more$")
@@ -40,6 +40,13 @@ def troubles(root: Node, problems: Iterable[str]) -> Troubles:
         else:
             own.append(problem)
     return Troubles(kinds, own, _damaged(kinds))
+
+
+def remarks(checkpoint: Checkpoint) -> list[str]:
+    """What is odd about a file, but no damage."""
+    if not checkpoint.misnamed:
+        return []
+    return [f"the name ends in {checkpoint.misnamed}, but the file is of another kind: {checkpoint.format}"]
 
 
 def _damaged(kinds: dict[str, list[Tensor]]) -> dict[Node, list[str]]:

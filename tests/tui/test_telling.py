@@ -286,7 +286,11 @@ async def test_a_name_that_lies_is_mentioned(tmp_path: Path):
     async with exploring(tmp_path / "lies.safetensors") as person:
         assert person.lines[0].startswith(" lies.safetensors  PyTorch zip, not .safetensors · 1 tensor")
         await person.press("i")
-        await person.see("the name ends in .safetensors, but that is not what the file holds")
+        await person.see("the name ends in .safetensors, but the file is of another kind: PyTorch zip")
+        await person.press("i", "!")
+        await person.see("no problems, 1 remark")
+        await person.press("enter")
+        await person.see("that is about the file as a whole")
 
 
 @pytest.mark.parametrize(

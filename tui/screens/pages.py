@@ -13,6 +13,7 @@ from tui import keys
 from tui.figures import plural, short_size
 from tui.lines import Line, labelled, safe, spread, width_of, wrap
 from tui.outline import COLUMN, outline
+from tui.troubles import remarks
 from tui.widgets.bottom_line import BottomLine
 from tui.widgets.line_view import LineView
 from tui.widgets.one_line import OneLine
@@ -99,8 +100,8 @@ def metadata_lines(checkpoint: Checkpoint, width: int) -> list[Line]:
 
     add("path", safe(checkpoint.path, 2000), "strong")
     add("format", safe(checkpoint.format))
-    if checkpoint.misnamed:
-        add("", f"the name ends in {safe(checkpoint.misnamed)}, but that is not what the file holds", "badge")
+    for remark in remarks(checkpoint):
+        add("", safe(remark), "badge")
     exact = f" ({checkpoint.nbytes:,} B)" if checkpoint.nbytes >= 1000 else ""
     add("file size", short_size(checkpoint.nbytes) + exact)
     lines += [[], *_heading("Metadata", len(checkpoint.metadata), "entry")]

@@ -21,7 +21,7 @@ Problem = tuple[str, Sequence[Tensor]]
 
 
 class ProblemList(PickList):
-    """Problems, and below each the names of its tensors."""
+    """Problems, below each the names of its tensors; then the remarks."""
 
     @dataclass
     class Picked(Message):
@@ -30,9 +30,10 @@ class ProblemList(PickList):
         tensor: Tensor | None
         text: str
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], remarks: Sequence[str]) -> None:
         super().__init__()
         self._problems = problems
+        self._remarks = remarks
         self._rows: list[tuple[Line, str, Tensor | None]] = []
 
     @property
@@ -49,6 +50,8 @@ class ProblemList(PickList):
             first = tensors[0] if tensors else None
             self._rows += [(line, text, first) for line in wrap([(safe(text, LONGEST), "error"), *count], width, 2)]
             self._rows += [((), text, tensor) for tensor in tensors]
+        for text in self._remarks:
+            self._rows += [(line, "", None) for line in wrap([(safe(text, LONGEST), "text")], width, 2)]
         self.refresh_changed()
 
     def line(self, row: int, width: int) -> Line:
@@ -65,10 +68,13 @@ class ProblemList(PickList):
 
 
 class ProblemsScreen(PageScreen):
-    """The problems of a file; it is left with what was picked."""
+    """The problems of a file, then what is odd but no damage; it is left with what was picked."""
 
-    def __init__(self, problems: Sequence[Problem], changed_keys: Mapping[str, str]) -> None:
-        super().__init__(plural(len(problems), "problem"), ProblemList(problems), changed_keys)
+    def __init__(self, problems: Sequence[Problem], remarks: Sequence[str], changed_keys: Mapping[str, str]) -> None:
+        title = plural(len(problems), "problem") if problems else "no problems"
+        if remarks:
+            title += f", {plural(len(remarks), 'remark')}"
+        super().__init__(title, ProblemList(problems, remarks), changed_keys)
 
     def on_problem_list_picked(self, event: ProblemList.Picked) -> None:
         """Leave."""

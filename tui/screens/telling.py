@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from inspector import naming
@@ -9,7 +10,7 @@ from inspector.nodes import Module, Node, Tensor, Value
 from tui import messages
 from tui.lines import safe
 from tui.screens.finding import Finding
-from tui.troubles import Troubles
+from tui.troubles import Troubles, remarks
 
 if TYPE_CHECKING:
     from inspector.loading import Finding as Call
@@ -25,7 +26,8 @@ class Telling(Finding):
 
         if self.checkpoint is not None:
             checkpoint = self.checkpoint
-            page = text_page(safe(self.path), lambda width: metadata_lines(checkpoint, width), self.changed_keys)
+            title = f"{safe(PurePath(self.path).name)}: metadata"
+            page = text_page(title, lambda width: metadata_lines(checkpoint, width), self.changed_keys)
             self.app.push_screen(page)
 
     def action_calls(self) -> None:
@@ -83,8 +85,9 @@ class Telling(Finding):
         from tui.screens.problems import ProblemsScreen
 
         problems = self._problems()
-        if problems:
-            self.app.push_screen(ProblemsScreen(problems, self.changed_keys), self._go_to_problem)
+        odd = remarks(self.checkpoint) if self.checkpoint is not None else []
+        if problems or odd:
+            self.app.push_screen(ProblemsScreen(problems, odd, self.changed_keys), self._go_to_problem)
         else:
             self.bottom.say("no problems are known", "badge")
 
