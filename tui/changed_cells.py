@@ -140,8 +140,11 @@ class Shown:
     def _cells(self, strip: Strip, colours: ColorSystem) -> Iterator[Cell]:
         for text, style, _ in strip:
             number, blank = self._numbered(style, colours)
-            text = text if _SINGLE.fullmatch(text) else _harmless(text)
-            if _SINGLE.fullmatch(text):
+            single = _SINGLE.fullmatch(text)
+            if not single:
+                text = _harmless(text)
+                single = _SINGLE.fullmatch(text)
+            if single:
                 yield from [(character, blank if character == " " else number) for character in text]
             elif text:
                 yield text, number
@@ -201,15 +204,20 @@ class _Writer:
         if self._at != (x, y):
             same_row = self._at is not None and self._at[1] == y
             self._written.append(f"\x1b[{x + 1}G" if same_row else f"\x1b[{y + 1};{x + 1}H")
+        written = self._written
+        selected = -1
         for text, number in run:
             if text:
-                attributes, foreground, background = self._styles[number]
-                # Nobody sees the foreground of a blank: what stands before and behind it mostly has the same.
-                unseen = text == " " and not attributes
-                self._select((attributes, self._sgr[1] if unseen else foreground, background))
-                self._written.append(text)
+                if number != selected:
+                    attributes, foreground, background = self._styles[number]
+                    # Nobody sees the foreground of a blank: what stands before and behind it mostly has the same.
+                    unseen = text == " " and not attributes
+                    self._select((attributes, self._sgr[1] if unseen else foreground, background))
+                    selected = -1 if unseen else number
+                written.append(text)
         # How wide a terminal draws what is not surely single is its own affair.
-        self._at = (x + len(run), y) if all(len(text) == 1 and _SINGLE.match(text) for text, _ in run) else None
+        joined = "".join([text for text, _ in run])
+        self._at = (x + len(run), y) if len(joined) == len(run) and _SINGLE.fullmatch(joined) else None
 
     def done(self) -> str:
         """All that was written."""

@@ -44,8 +44,8 @@ def shown() -> Case:
 def pressed() -> Case:
     way = ["E", ":", MODULE, "enter"]
     keys = ("down", "up", "pagedown", "pageup", "K", "J")
-    ours = partial(measure.keys, [*TORCHTUI, path_of("10k.pt")], "layers", way, MODULE, keys, 4)
-    other = partial(measure.keys, SMALLEST, SMALLEST_SIGN, ["down"], SMALLEST_SIGN, ("down", "up"), 12)
+    ours = partial(measure.keys, [*TORCHTUI, path_of("10k.pt")], "layers", way, MODULE, keys, 2)
+    other = partial(measure.keys, SMALLEST, SMALLEST_SIGN, ["down"], SMALLEST_SIGN, ("down", "up"), 6)
     return Case("keys in the tree of 10k.pt", ours, {"cpu": None, "KB": None}, "the smallest Textual app", other)
 
 
