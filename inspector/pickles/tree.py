@@ -27,14 +27,17 @@ Work = tuple[Module, Any, Any]
 WRAPPERS = {"torch._dynamo.eval_frame.OptimizedModule": "_orig_mod"}
 """Modules that are saved as a call with the module they wrap, and the name that it has in them."""
 
+GRAPH = "torch.fx.graph_module.reduce_graph_module"
+"""The call as which a traced module is saved: with what it holds, and with the text of its imports."""
+
 HIDDEN = frozenset({"_flat_weights"})
 """Private attributes of torch's own layers that hold their parameters again (`nn.LSTM`)."""
 
 PACKED = frozenset({"_packed_params", "_packed_weight"})
 """Private attributes of torch's own layers that are all they have of their parameters (`nn.quantized.Linear`)."""
 
-PRINTED = frozenset({"_keys"})
-"""Private attributes that the text of a layer is made from (`nn.ParameterDict`)."""
+PRINTED = frozenset({"_keys", "_code"})
+"""Private attributes that are told: the text of `nn.ParameterDict` is made from one, a traced module's code is another."""
 
 
 class Reference:
@@ -158,6 +161,9 @@ class _Builder:
         attributes = value.attributes()
         if all(type(attributes.get(table)) is Dict for table in LAYER_TABLES):
             return self.layer(value.type, attributes, key, parent, pending)
+        body = value.arguments[0] if value.type == GRAPH and type(value.arguments) is tuple and value.arguments else None
+        if type(body) is Dict and all(type(body.get(table)) is Dict for table in LAYER_TABLES):
+            return self.layer("torch.fx.graph_module.GraphModule", body.attributes(), key, parent, pending)
         wrapped = WRAPPERS.get(value.type)
         if wrapped is not None and type(value.arguments) is tuple and value.arguments:
             made = Module(value.type, "layer", key, parent)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from inspector.nodes import Module
 from inspector.pickles.objects import text
 from tests.inspector.modules import MODULES, Cyclic, Net, assert_expressions, same_tensor, shared, tensors_in
 from tests.inspector.modules import __name__ as HERE
@@ -92,3 +93,28 @@ def test_modules_are_known_by_their_classes(tmp_path: Path) -> None:
     with opened(saved(Net()), tmp_path) as model:
         assert [layer.short_type for layer in model.modules() if layer.isinstance("nn.Linear")] == ["Linear", "Linear"]
         assert model.root.isinstance(f"{HERE}.Net") and model.root.isinstance("nn.Module")
+
+
+def test_a_traced_module_is_a_layer_with_its_code(tmp_path: Path) -> None:
+    class Traced(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(4, 3)
+            self.scale = nn.Parameter(torch.ones(3))
+            self.register_buffer("shift", torch.arange(3.0))
+
+        def forward(self, x):  # Annotations that are texts can't be traced.
+            return self.fc(x) * self.scale + self.shift
+
+    traced = torch.fx.symbolic_trace(Traced())
+    data = saved({"model": traced})
+    with opened(data, tmp_path) as checkpoint:
+        model = checkpoint["model"]
+        assert isinstance(model, Module)
+        assert repr(model) == repr(traced)
+        assert list(model.state_dict()) == list(traced.state_dict())
+        for name, expected in traced.state_dict().items():
+            assert model.state_dict()[name].torch().equal(expected)
+        assert [name for name, _ in model.named_parameters()] == [name for name, _ in traced.named_parameters()]
+        assert "fc = self.fc(x)" in model.attributes["_code"]
+        assert any(call.instance.type.endswith("reduce_graph_module") for call in checkpoint.calls)
