@@ -28,8 +28,8 @@ from inspector.statistics.scan import Tally
 from inspector.statistics.tally import State
 from inspector.storage import PLAIN
 
-SHARE = 16
-"""Blocks that are counted in one go: some hundredths of a second."""
+SHARE = 8
+"""Blocks that are counted in one go: some hundredths of a second, so that all end at about the same time."""
 
 SMALL = 1 << 20
 """Bytes of a tensor up to which asking somebody else would take longer."""
@@ -40,7 +40,7 @@ MUCH = 1 << 28
 MOST = 7
 """Helpers at most: few disks give more than so many can count."""
 
-WAITING = 2
+WAITING = 3
 """Tasks that a helper has at a time, so that it is not idle while nobody listens."""
 
 PAUSE = 0.05

@@ -1,8 +1,8 @@
 """Counting measured from within one process: `python counting.py WHAT FILE`, which prints its figures as JSON.
 
-every        seconds for the statistics of all tensors of a file, once the helpers are there
+every        seconds for the statistics of all tensors of a file, once the helpers are there: the fastest of three
 one          the same for its tensor of 64 MiB, in a process that has read values before, and peak memory in MB
-sum          seconds for numpy.sum over the same bytes in memory, as numbers of the tensors' width
+sum          seconds for numpy.sum over the same bytes in memory, as numbers of the tensors' width: the fastest of three
 """
 
 from __future__ import annotations
@@ -27,12 +27,16 @@ def every(path: str) -> dict[str, float]:
     with inspector.open(path) as checkpoint:
         tensors = list(checkpoint.tensors())
         with Crew(checkpoint, helpers_for(tensors)) as crew:
-            for _ in range(2):
+            times = []
+            for _ in range(4):
+                # What a helper may still do of the round before is not part of this one.
+                time.sleep(0.2)
                 start = time.perf_counter()
                 for _, result in crew.count(tensors):
                     assert isinstance(result, Statistics)
-                seconds = time.perf_counter() - start
-        return {"seconds": seconds}
+                times.append(time.perf_counter() - start)
+        # The first one waits for the helpers to start.
+        return {"seconds": min(times[1:])}
 
 
 def one(path: str) -> dict[str, float]:
@@ -49,7 +53,6 @@ def one(path: str) -> dict[str, float]:
 def total(path: str) -> dict[str, float]:
     with inspector.open(path) as checkpoint:
         arrays = [_bits(tensor) for tensor in checkpoint.tensors()]
-        # The fastest of three: the wall that counting is held against.
         times = []
         for _ in range(3):
             start = time.perf_counter()

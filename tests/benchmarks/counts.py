@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.benchmarks import measure
-from tests.benchmarks.case import HERE, TORCHTUI, Case, Files
-from tests.benchmarks.measure import Figures
+from tests.benchmarks.case import HERE, TORCHTUI, Action, Case, Files
+from tests.benchmarks.measure import Figures, Way
 from tests.benchmarks.peers import peer
+
+COUNTING = "B/s"
+"""What the screen holds while something is counted: the bytes a second."""
 
 
 def stats(files: Files) -> Case:
@@ -53,6 +56,34 @@ def one_tensor(files: Files) -> Case:
     return Case("statistics of a 64 MiB tensor, process already open", figures, {"seconds": 0.3, "MB": 150}, runs=5)
 
 
+def key_while_counting(files: Files) -> Case:
+    """The cursor in the tree, with and without a look at the health of the file."""
+    command, there = [*TORCHTUI, files("bf16.safetensors")], "blocks"
+    return against_rest(
+        "a cursor key in the tree while the health of 2.2 GB is looked at",
+        pressed(command, ("E",), there, (":", *"health", "enter"), COUNTING),
+        pressed(command, ("E",), there, (), there),
+    )
+
+
+def key_beside_panel(files: Files) -> Case:
+    """The cursor among the values, while the panel counts them and when it has."""
+    command, there = [*TORCHTUI, files("2GB-tensor.pt")], "weight"
+    return against_rest(
+        "a cursor key among the values while the panel counts 2 GB",
+        pressed(command, (), there, ("down", "tab"), COUNTING),
+        pressed(command, ("down", "tab"), there, (), there),
+    )
+
+
+def pressed(command: Sequence[str], way: Way, there: str, begin: Way, going_on: str) -> Action:
+    return partial(measure.keys_meanwhile, command, there, way, there, begin, going_on, ("down", "up"), 8)
+
+
+def against_rest(what: str, ours: Action, other: Action) -> Case:
+    return Case(f"{what}: key to last byte", ours, {"ms": 1.5}, "the same when nothing is counted", other)
+
+
 def counted(path: str, what: str) -> Figures:
     return measure.told([sys.executable, str(HERE / "counting.py"), what, path])
 
@@ -64,4 +95,6 @@ CASES: dict[str, Callable[[Files], Case]] = {
     "throughput-16": partial(throughput, "bf16.safetensors"),
     "throughput-32": partial(throughput, "fp32.safetensors"),
     "one-tensor": one_tensor,
+    "key-health": key_while_counting,
+    "key-panel": key_beside_panel,
 }

@@ -105,6 +105,7 @@ def save_shards(folder: Path, shapes: list[tuple[str, Shape]], files: int) -> No
 FILES: dict[str, Callable[[Path], None]] = {
     "2GB.pt": lambda path: save_random(path, model(15, 4096, 8192)),
     "100GB.pt": lambda path: save_sparse(path, model(47, 16384, 32768)),
+    "2GB-tensor.pt": lambda path: save_sparse(path, iter([("weight", (32768, 32768))])),
     "100MB.pt": lambda path: save_random(path, model(47, 512, 1024)),
     **{f"{name}.pt": partial(save_blocks, width=width) for name, width in {"1MB": 50, "1GB": 1600, "1TB": 51_600}.items()},
     **{f"{name}.pt": partial(save_experts, tensors=tensors) for name, tensors in TENSORS.items()},

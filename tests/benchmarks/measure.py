@@ -23,6 +23,9 @@ COLUMNS, ROWS = 160, 45
 REPEAT = 0.033
 """Seconds between two keys of one that is held down, as terminals repeat it."""
 
+BREATH = 0.03
+"""Seconds without a byte after which a key has been answered where more comes of itself."""
+
 # A process of its own that is smaller than anything measured, for the reason said above.
 _LAUNCHER = """\
 import json, os, sys, time
@@ -98,6 +101,26 @@ def keys(
             "KB": statistics.median(size for _, size in answers) / 1000,
             "MB": peak(terminal),
         }
+
+
+def keys_meanwhile(
+    command: Sequence[str], sign: str, way: Way, there: str, begin: Way, going_on: str, pressed: Sequence[str], times: int
+) -> Figures:
+    """From a key to the last byte it caused, while something goes on that `begin` has begun: median `ms`.
+
+    Its screen holds `going_on` then, and still does so after the last key: an error if not. What comes meanwhile of
+    itself is taken for the key's only if it follows within `BREATH`.
+    """
+    with _at_rest(command, sign) as terminal:
+        _walk(terminal, way, there)
+        for key in begin:
+            terminal.press(key)
+            time.sleep(0.05)
+        terminal.wait_for(going_on)
+        answers = [_answer(terminal, key, BREATH, 0)[0] for _ in range(times) for key in pressed]
+        time.sleep(BREATH)
+        terminal.wait_for(going_on, 0.1)
+        return {"ms": 1000 * statistics.median(answers)}
 
 
 def held(command: Sequence[str], sign: str, way: Way, there: str, key: str, times: int) -> Figures:
@@ -190,10 +213,10 @@ def _rest(terminal: Terminal, seconds: float) -> None:
         time.sleep(left)
 
 
-def _answer(terminal: Terminal, key: str) -> tuple[float, int]:
-    """Press a key: seconds until the last byte before a `PAUSE`, and how many came until then. None at all is an error.
+def _answer(terminal: Terminal, key: str, pause: float = PAUSE, calm: float = 0.3) -> tuple[float, int]:
+    """Press a key: seconds until the last byte before a pause, and how many came until then. None at all is an error.
 
-    The next key waits until what comes of itself later, values and statistics, has come too.
+    The next key waits for so long a calm: until what comes of itself later, values and statistics, has come too.
     """
     before = len(terminal.raw)
     chunks = len(terminal.chunks)
@@ -203,7 +226,7 @@ def _answer(terminal: Terminal, key: str) -> tuple[float, int]:
         if time.perf_counter() - pressed > 5:
             raise RuntimeError(f"nothing answers {key!r}; the screen:\n{terminal.screen()}")
         time.sleep(0.005)
-    _rest(terminal, PAUSE)
+    _rest(terminal, pause)
     answered = terminal.chunks[-1][0] - pressed, len(terminal.raw) - before
-    _rest(terminal, 0.3)
+    _rest(terminal, calm)
     return answered
