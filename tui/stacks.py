@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Stacks:
-    """The families of repeated layers by the member that stands for all: the first. `others` are below each parent."""
+    """The families of repeated layers by the member that stands for all: the first. `others` are below each parent.
+
+    `labels` say what the rows that stand for several are called, and for how many; `totals` are the elements and bytes
+    of all of these.
+    """
 
     families: dict[Node, Family] = field(default_factory=dict)
     others: dict[Node, frozenset[Node]] = field(default_factory=dict)
+    labels: dict[Node, tuple[str, int]] = field(default_factory=dict)
+    totals: dict[Node, tuple[int, int]] = field(default_factory=dict)
 
     def below(self, node: Node) -> Sequence[Node]:
         """The rows below a node: of a family only the first."""
@@ -50,25 +56,6 @@ class Stacks:
             here = here.parent
         return None
 
-    @property
-    def labels(self) -> dict[Node, tuple[str, int]]:
-        """What the rows that stand for several are called, and for how many."""
-        named = {}
-        for first, family in self.families.items():
-            prefix = first.label.rstrip("0123456789")
-            numbers = [number for number, _ in family.members]
-            named[first] = f"{prefix}{numbers[0]}…{numbers[-1]}", len(numbers)
-        return named
-
-    @property
-    def totals(self) -> dict[Node, tuple[int, int]]:
-        """Elements and bytes of all that a row stands for."""
-        return {
-            first: (sum(map(_numel, members)), sum(map(_nbytes, members)))
-            for first, family in self.families.items()
-            for members in ([member for _, member in family.members],)
-        }
-
 
 def stacks(found: Sequence[Family]) -> Stacks:
     """The stacks that families make; where a node is in several, the first counts."""
@@ -79,7 +66,11 @@ def stacks(found: Sequence[Family]) -> Stacks:
         members = [member for _, member in family.members]
         if taken.isdisjoint(members):
             taken.update(members)
-            made.families[members[0]] = family
+            first, numbers = members[0], [number for number, _ in family.members]
+            made.families[first] = family
+            prefix = first.label.rstrip("0123456789")
+            made.labels[first] = f"{prefix}{numbers[0]}…{numbers[-1]}", len(numbers)
+            made.totals[first] = sum(map(_numel, members)), sum(map(_nbytes, members))
             others.setdefault(family.parent, set()).update(members[1:])
     made.others.update({parent: frozenset(hidden) for parent, hidden in others.items()})
     return made

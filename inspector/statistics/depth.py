@@ -68,10 +68,14 @@ class Row:
     outliers: dict[str, float]
 
 
-def families(root: Node) -> list[Family]:
-    """All families at or below `root`, the outer ones first. Layers without tensors are left out."""
+def families(root: Node, tick: Callable[[], None] = lambda: None) -> list[Family]:
+    """All families at or below `root`, the outer ones first. Layers without tensors are left out.
+
+    `tick` is called again and again, and may raise to stop.
+    """
     found: list[Family] = []
     for parent in root.walk():
+        tick()
         if not isinstance(parent, Module):
             continue
         numbered: dict[str, list[tuple[int, Node]]] = {}

@@ -43,7 +43,7 @@ class Stacking(Finding):
             def work(job: Job) -> messages.Stacked:
                 from inspector.statistics.depth import families
 
-                return messages.Stacked(job, stacks(families(root)))
+                return messages.Stacked(job, stacks(families(root, lambda: job.progress(0))))
 
             self.reader.ask("stack", work, self.post_message)
 
