@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -108,11 +109,11 @@ class Index:
     def __init__(self, root: Node, progress: Progress, grouped: bool = True) -> None:
         self.nodes: list[Node] = []
         self.names: list[str] = []
-        self.parents: list[int] = []
+        self.parents = array("q")
         self._text = ""
         self._lower = ""
-        self._starts: list[int] = []
-        self._labels: list[int] = []
+        self._starts = array("q")
+        self._labels = array("q")
         stack: list[tuple[Node, int]] = [(root, -1)]
         deep: list[int] = []
         while stack:
@@ -245,15 +246,16 @@ class Index:
         """Put all names, as a person reads them, into one text, which is searched at the speed of memory."""
         names = [_shown(name) for name in self.names]
         labels = [len(_shown(node.label[:LONGEST])) for node in self.nodes]
-        self._starts = list(accumulate((len(name) + 1 for name in names), initial=0))
+        self._starts = array("q", accumulate((len(name) + 1 for name in names), initial=0))
         ends = self._starts[1:]
-        self._labels = [end - 1 - label for end, label in zip(ends, labels, strict=True)]
+        self._labels = array("q", [end - 1 - label for end, label in zip(ends, labels, strict=True)])
         self._text = "\n".join(names) + "\n"
         lower = self._text.lower()
         # A few letters become two in small: there the capitals stay.
         if len(lower) != len(self._text):
             lower = "".join(small if len(small := letter.lower()) == 1 else letter for letter in self._text)
-        self._lower = lower
+        # Mostly the same text, which then is kept once.
+        self._lower = lower if lower != self._text else self._text
 
 
 def _shown(name: str) -> str:
