@@ -228,7 +228,7 @@ def _expect_readable(member: Member) -> None:
 
 def _folded(name: str) -> str:
     """A name with the letters of ASCII in lower case."""
-    return name.translate(_LOWER)
+    return name.lower() if name.isascii() else name.translate(_LOWER)
 
 
 _LOWER = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}

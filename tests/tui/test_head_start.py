@@ -1,0 +1,52 @@
+"""A file that is opened before anybody asks for it is the same file, and fails the same way."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+import inspector
+from inspector.errors import InspectorError, NotAModel
+from inspector.limits import DEFAULT
+from tui.head_start import HeadStart
+
+
+def test_what_is_taken_is_what_opening_gives(tutorial: Path):
+    path = str(tutorial / "model.pt")
+    with HeadStart(path, DEFAULT).take(lambda part: None) as early, inspector.open(path) as model:
+        assert repr(early) == repr(model)
+        assert early["fc1.weight"].numpy().tolist() == model["fc1.weight"].numpy().tolist()
+
+
+@pytest.mark.parametrize(("name", "kind"), [("missing.pt", InspectorError), ("printed.txt", NotAModel)])
+def test_whoever_takes_it_hears_why_it_does_not_open(tutorial: Path, name: str, kind: type[Exception]):
+    with pytest.raises(kind):
+        HeadStart(str(tutorial / name), DEFAULT).take(lambda part: None)
+
+
+def test_progress_is_told_to_whoever_takes_it_and_may_stop_it(monkeypatch: pytest.MonkeyPatch):
+    taken = threading.Event()
+
+    class Stopped(BaseException):
+        pass
+
+    def slow(path: str, limits: object, progress) -> None:
+        progress(0.1)
+        taken.wait(10)
+        while True:
+            progress(0.5)
+
+    monkeypatch.setattr(inspector, "open", slow)
+    start = HeadStart("model.pt", DEFAULT)
+    heard = []
+
+    def stop(part: float) -> None:
+        heard.append(part)
+        raise Stopped
+
+    threading.Timer(0.05, taken.set).start()
+    with pytest.raises(Stopped):
+        start.take(stop)
+    assert heard == [0.5]
