@@ -63,6 +63,9 @@ FORMATS = (
 OF_TORCH = frozenset({"bare_pickle", "cut_zip", "legacy", "pt2", "tar01", "torch_package", "torch_zip", "torchscript"})
 """Formats whose files go by each other's names."""
 
+CONTAINERS = frozenset({".zip", ".tar"})
+"""Endings that tell only how files are put together, which several formats do so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -146,11 +149,13 @@ class Found:
             return None
 
 
-def misleading(path: str, row: Row) -> str:
-    """The ending of a file's name if files of another kind than `row` are named so, or the empty text."""
+def misleading(path: str, found: Row) -> str:
+    """The ending of a file's name if files of another kind than was found are named so, or the empty text."""
     ending = PurePath(path).suffix.lower()
-    promised = {other.module for other in FORMATS if ending in other.files.split()}
-    if row.module in promised or (row.module in OF_TORCH and not promised.isdisjoint(OF_TORCH)):
+    if not ending or ending in CONTAINERS:
+        return ""
+    promised = {row.module for row in FORMATS if any(word.endswith(ending) for word in row.files.split())}
+    if found.module in promised or (found.module in OF_TORCH and not promised.isdisjoint(OF_TORCH)):
         return ""
     return ending if promised else ""
 
@@ -183,7 +188,8 @@ def read(found: Found, opening: Opening) -> Contents:
     row = recognise(found)
     if row is not None:
         contents = module(row).read(found, opening)
-        contents.misnamed = misleading(found.path, row)
+        # A folder may be called anything: Lightning's `epoch=3.ckpt` is one.
+        contents.misnamed = misleading(found.path, row) if found.source is not None else ""
         return contents
     from inspector.formats import others
 

@@ -45,3 +45,22 @@ def test_only_the_search_for_hidden_pickles_names_a_format_outside_of_their_fold
         if path.parent != FOLDER and (found := imports(path) & rows)
     }
     assert set(named) <= {"loading/search.py"}
+
+
+def test_a_name_lies_only_where_files_of_another_kind_are_named_so():
+    by_module = {row.module: row for row in formats.FORMATS}
+    honest = [
+        ("model.pt", "legacy"), ("model.pth", "torchscript"), ("model.pth.tar", "torch_zip"), ("policy.zip", "torch_zip"),
+        ("model_rank_0.pt", "rank_files"), ("shard-0-model-1.safetensors", "dcp_safetensors"), ("a.PT", "torch_zip"),
+        ("model.safetensors.index.json", "hf_folder"), ("model", "gguf"), ("model.weights", "onnx"), ("x.gz", "compressed"),
+    ]  # fmt: skip
+    assert [name for name, module in honest if formats.misleading(name, by_module[module])] == []
+    lying = [("a.safetensors", "torch_zip"), ("a.pt", "safetensors"), ("a.bin", "gguf"), ("a.pt", "compressed")]
+    assert all(formats.misleading(name, by_module[module]) for name, module in lying)
+
+
+def test_a_folder_may_be_called_anything(tmp_path: Path):
+    folder = tmp_path / "epoch=3.ckpt"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"\x02\x00\x00\x00\x00\x00\x00\x00{}")
+    assert inspector.open(folder).misnamed == ""
