@@ -54,9 +54,10 @@ class _Scratch(threading.local):
         """Room for so many elements of a type."""
         import numpy as np
 
-        if kind not in self._rooms:
-            self._rooms[kind] = np.empty(max(STEP, WIDE_STEP), kind)
-        return self._rooms[kind][:size]
+        room = self._rooms.get(kind)
+        if room is None or room.size < size:
+            room = self._rooms[kind] = np.empty(max(size, STEP, WIDE_STEP), kind)
+        return room[:size]
 
 
 _scratch = _Scratch()
