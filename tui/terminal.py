@@ -42,7 +42,7 @@ OLD = ("linux", "vt", "ansi", "dumb")
 """How TERM begins for terminals that print a part of a question that they do not know."""
 
 LOOKALIKES = {
-    **dict(zip("…·↑↓←→▸▾▐⏎⋯×–—‘’“”−±μσ∈", "~.^v<>>v|<:x--''\"\"-~us:", strict=True)),
+    **dict(zip("…·↑↓←→▸▾▐⏎⋯×✓≤≥≡–—‘’“”−±μσ∈", "~.^v<>>v|<:xv<>=--''\"\"-~us:", strict=True)),
     **dict(zip(" ▁▂▃▄▅▆▇█", " ..:-=+*#", strict=True)),
     **dict.fromkeys("─━═╌╍┄┅┈┉▔▀", "-"),
     **dict.fromkeys("│┃║╎╏┆┇┊┋▏▎▍▌▋▊▉▕", "|"),
@@ -130,6 +130,8 @@ class Terminal(LinuxDriver):
         leaving = cast("TorchTUI", app).leaving
         assert leaving is not None
         self._file: Any = leaving.output
+        # Else Textual asks rich, which believes COLUMNS, until the first change.
+        self._size = self._size or self._get_terminal_size()
         self._asks = not os.environ.get("TERM", "").startswith(OLD)
 
     def stop_application_mode(self) -> None:
