@@ -13,10 +13,12 @@ import os
 import select
 import subprocess
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from queue import SimpleQueue
 from typing import Any
 
 from inspector.checkpoint import Checkpoint, open_checkpoint
@@ -304,16 +306,25 @@ class _Helper:
 
 
 def help_out(path: str) -> None:
-    """What a helper does: counts the blocks that it is asked for on stdin until there is no more of that."""
+    """What a helper does: counts the blocks that it is asked for on stdin, and is gone at its end, in the middle of a count
+    too: whatever the asking process ended by, nothing of it is left."""
+    asked: SimpleQueue[bytes] = SimpleQueue()
+    threading.Thread(target=_hear, args=(asked,), daemon=True).start()
     say = sys.stdout.buffer
     with open_checkpoint(path) as checkpoint, suppress(BrokenPipeError):
         tensors = list(checkpoint.tensors())
         say.write(_line(identity(checkpoint)))
         say.flush()
-        for line in sys.stdin.buffer:
-            number, first, last = json.loads(line)
+        while True:
+            number, first, last = json.loads(asked.get())
             say.write(_line(_state(tensors[number], range(first, last))))
             say.flush()
+
+
+def _hear(asked: SimpleQueue[bytes]) -> None:
+    for line in sys.stdin.buffer:
+        asked.put(line)
+    os._exit(0)
 
 
 def _state(tensor: Tensor, blocks: range) -> States | None:

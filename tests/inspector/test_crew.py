@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -109,6 +111,27 @@ def test_stopping_ends_the_helpers_at_once(checkpoint: Checkpoint) -> None:
     with Crew(checkpoint, 1) as made, pytest.raises(Enough):
         list(made.count(checkpoint.tensors(), stop))
     assert made.helpers[0].process.returncode is not None
+
+
+def test_a_helper_is_gone_with_whom_it_helps_also_while_it_counts(path: Path) -> None:
+    script = """\
+import sys, time
+from inspector.statistics import crew
+def endless(tensor, blocks):
+    print("counting", file=sys.stderr, flush=True)
+    time.sleep(600)
+crew._state = endless
+crew.help_out(sys.argv[1])
+"""
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script, path], stdin=pipe, stdout=pipe, stderr=pipe) as helper:
+        assert helper.stdin is not None
+        assert helper.stderr is not None
+        helper.stdin.write(b"[0, 0, 1]\n")
+        helper.stdin.flush()
+        assert helper.stderr.readline() == b"counting\n"
+        helper.stdin.close()
+        assert helper.wait(20) == 0
 
 
 def test_waiting_for_a_helper_can_be_stopped_soon(checkpoint: Checkpoint) -> None:

@@ -64,6 +64,8 @@ class Walk:
         with Terminal([*TUI, *arguments], columns=130, rows=50, env=self.env, cwd=self.files) as terminal:
             yield terminal
             if not terminal.ended:
+                # Right behind an escape it would be another key.
+                terminal.wait_until_quiet(0.5)
                 terminal.press("q")
             status = terminal.wait()
             self.expect(status in (0, 1, 2), f"{arguments}: status {status}")
