@@ -20,7 +20,7 @@ PARALLEL = "module"
 FLAT = ("_flat_param", "flat_param")
 """What FSDP (version 1) makes of all parameters of a module."""
 
-FLATTENED = "FSDP (version 1): parameters flattened into one, in their order; their names and shapes are not in the file"
+FLATTENED = "FSDP (version 1): parameters flattened into one, in their order; their shapes are not in the file"
 
 LOOKED = 1000
 """Modules that are looked at: what wraps a model stands near its top, or in each of its blocks."""
