@@ -183,6 +183,7 @@ HEAT = Table(
         Key("heat.far_left", "H", "move(0, -10)", "ten to the left"),
         Key("heat.pick", "enter", "pick", "to the values of the cell", "values"),
         Key("heat.quantity", "V", "quantity", "largest magnitude, mean, or how many are NaN or Inf", "quantity"),
+        Key("heat.close", "space", "close", "a point for each element around the cursor, and back", "close"),
         Key("heat.step", ">", "screen.turn('1')", "next place along the axis that steps", "step"),
         Key("heat.step_back", "<", "screen.turn('-1')", "previous place along it"),
         Key("heat.transpose", "t", "screen.turn('transpose')", "rows become columns"),

@@ -110,11 +110,40 @@ def _of(heat: Heat, page: Page, height: int, width: int) -> Picture:
     def index(row: int, column: int) -> Index:
         return page.index(rows[row], min(columns[column], page.row_width(rows[row]) - 1))
 
-    down, across = max(1, page.height // (len(rows) - 1)), max(1, page.width // (len(columns) - 1))
+    down, across = (max(1, (edges[-1] - edges[0]) // (len(edges) - 1)) for edges in (rows, columns))
     what = f"{'an element' if down == across == 1 else f'{down} x {across}'} a cell"
     magnified = max(1, min(height // max(bad.shape[0], 1), width // max(bad.shape[1], 1), LARGEST_POINT))
     layers: dict[Quantity, Array] = {"peak": heat.peak, "mean": heat.mean, "bad": bad.astype("float64")}
     return Picture(layers, bad, magnified, what, describe, index)
+
+
+def close(tensor: Tensor, page: Page, centre: tuple[int, int], height: int, width: int) -> Picture:
+    """The elements of a page around one of them, a point for each, as many as have room.
+
+    Raises what `window.read` raises.
+    """
+    import numpy as np
+
+    from inspector import window
+    from inspector.statistics.heat import Heat
+
+    sizes = (page.height, page.width)
+    starts = [
+        max(0, min(at - room // 2, size - room)) for at, room, size in zip(centre, (height, width), sizes, strict=True)
+    ]
+    part = page.window(range(starts[0], starts[0] + height), range(starts[1], starts[1] + width))
+    values = np.asarray(window.read(tensor, part.selection))
+    values = np.abs(values) if values.dtype.kind == "c" else values
+    side = len(part.rows), len(part.columns)
+    # The last row of a wrapped axis may be short.
+    block = np.full(side[0] * side[1], np.nan)
+    block[: values.size] = (values.T if part.transposed else values).astype(np.float64).reshape(-1)
+    exists = (np.arange(block.size) < values.size).reshape(side)
+    block = block.reshape(side)
+    nan, inf = (np.isnan(block) & exists).astype(np.int64), np.isinf(block).astype(np.int64)
+    shown = np.where(np.isfinite(block), block, np.nan)
+    edges = [[*span, span.stop] for span in (part.rows, part.columns)]
+    return _of(Heat(shown, shown, nan, inf, *edges), page, height, width)
 
 
 def kernels(tensor: Tensor, first: tuple[int, int], height: int, width: int) -> Picture:

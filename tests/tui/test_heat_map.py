@@ -85,6 +85,26 @@ async def test_the_cell_under_the_cursor_is_told_and_enter_goes_to_its_values(sa
         assert person.app.explorer.grid.index is not None and person.app.explorer.grid.index[0] > 3880
 
 
+async def test_space_draws_each_element_around_the_cursor_and_moving_on_reads_the_next(saved: Path):
+    async with exploring(saved) as person:
+        await on_the_map(person, "j")
+        heat_map = await drawn(person, "largest |x|")
+        for _ in range(12):
+            await person.press("ctrl+d", "L")
+        await person.press("space")
+        await drawn(person, "an element a cell")
+        await person.until(lambda: ", 589]" in person.bottom or ", 590]" in person.bottom)
+        for _ in range(12):
+            await person.press("ctrl+d", "L")
+        await person.until(lambda: person.bottom.endswith("[3999, 599] nan"))
+        assert BAD.bgcolor is not None
+        await person.press("k")
+        await person.until(lambda: person.bottom.endswith("[3998, 599] -1.000"))
+        assert tuple(BAD.bgcolor.triplet or ()) in {point for row in colours(person) for point in row}
+        await person.press("space")
+        await person.until(lambda: " x 10 a cell" in heat_map.text)
+
+
 async def test_V_draws_the_mean_then_what_is_not_finite(saved: Path):
     async with exploring(saved) as person:
         await on_the_map(person, "j")

@@ -57,6 +57,9 @@ class Heating(Workspace):
             try:
                 if event.first is not None:
                     return messages.Heated(job, picture.kernels(event.tensor, event.first, event.height, event.width))
+                if event.centre is not None:
+                    size = event.height, event.width
+                    return messages.Heated(job, picture.close(event.tensor, event.page, event.centre, *size))
                 return messages.Heated(job, picture.whole(event.tensor, event.page, event.height, event.width, progress))
             except InspectorError as error:
                 return messages.Heated(job, None, error=safe(str(error)))

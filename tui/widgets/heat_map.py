@@ -45,13 +45,17 @@ class HeatMap(Widget, can_focus=True):
 
     @dataclass
     class Wanted(Message):
-        """A picture of this page is needed, at most so many points high and wide; of kernels from `first` on."""
+        """A picture of this page is needed, at most so many points high and wide.
+
+        Of kernels it is from `first` on; with a `centre` it is of the elements around that cell of the page.
+        """
 
         tensor: Tensor
         page: Page
         height: int
         width: int
         first: tuple[int, int] | None
+        centre: tuple[int, int] | None
 
     @dataclass
     class CellMoved(Message):
@@ -74,6 +78,7 @@ class HeatMap(Widget, can_focus=True):
         self._tensor: Tensor | None = None
         self._page: Page | None = None
         self._first = (0, 0)
+        self._centre: tuple[int, int] | None = None
         self._part = 0.0
         self._cursor = (0, 0)
         self._base: Style | None = None
@@ -83,12 +88,16 @@ class HeatMap(Widget, can_focus=True):
         """Show a page of a tensor."""
         if tensor is not self._tensor or page is None or self._page is None or tensor is None:
             self._first = self._cursor = (0, 0)
+            self._centre = None
         self._tensor, self._page = tensor, page
         self._ask()
 
     def show(self, picture: Picture | None, part: float, error: str = "") -> None:
         """Take the answer to `Wanted`, or a part of it, or why there is none."""
         self.picture, self._part, self.error = picture, part, error
+        if self._centre is not None and picture is not None and self._page is not None:
+            first = self._page.cell(picture.index(0, 0))
+            self._cursor = self._centre[0] - first[0], self._centre[1] - first[1]
         self._move_to(*self._cursor)
         self.refresh()
 
@@ -121,6 +130,14 @@ class HeatMap(Widget, can_focus=True):
                 self._first = first[0], first[1]
                 self._ask()
                 return
+        if self._centre is not None and self._page is not None and not (0 <= row < height and 0 <= column < width):
+            self._centre = self._on_page(*self._cursor)
+            self._centre = (
+                max(0, min(self._centre[0] + rows, self._page.height - 1)),
+                max(0, min(self._centre[1] + columns, self._page.width - 1)),
+            )
+            self._ask()
+            return
         while 0 <= row < height and 0 <= column < width and not self.picture.is_cell(row, column) and (rows or columns):
             row, column = row + (rows > 0) - (rows < 0), column + (columns > 0) - (columns < 0)
         self._move_to(row, column)
@@ -130,6 +147,18 @@ class HeatMap(Widget, can_focus=True):
         names = list(QUANTITIES)
         self.quantity = names[(names.index(self.quantity) + 1) % len(names)]
         self.refresh()
+
+    def action_close(self) -> None:
+        """A point for each element around the cursor, or the whole page again."""
+        if self.picture is None or self._tensor is None or is_convolution(self._tensor):
+            return
+        self._centre = self._on_page(*self._cursor) if self._centre is None else None
+        self._ask()
+
+    def _on_page(self, row: int, column: int) -> tuple[int, int]:
+        """The place on the page of a cell's first element."""
+        assert self.picture is not None and self._page is not None
+        return self._page.cell(self.picture.index(row, column))
 
     def action_pick(self) -> None:
         """To the values of the cell."""
@@ -175,13 +204,15 @@ class HeatMap(Widget, can_focus=True):
         if self._tensor is not None and self._page is not None and self.display and height > 0 and width > 0:
             first = self._first if is_convolution(self._tensor) else None
             self._part, self.error = 0.0, ""
-            self.post_message(self.Wanted(self._tensor, self._page, height, width, first))
+            self.post_message(self.Wanted(self._tensor, self._page, height, width, first, self._centre))
 
     def _move_to(self, row: int, column: int) -> None:
         if self.picture is None or 0 in self.picture.shape:
             return
         height, width = self.picture.shape
         self._cursor = max(0, min(row, height - 1)), max(0, min(column, width - 1))
+        if self._centre is not None:
+            self._centre = self._on_page(*self._cursor)
         self.post_message(self.CellMoved(self.picture.describe(*self._cursor)))
         self.refresh()
 
