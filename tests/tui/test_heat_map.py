@@ -10,6 +10,7 @@ import torch
 from inspector.statistics import heat
 from tests.tui.conftest import Person, exploring
 from tui.colour_scale import NEGATIVE, POSITIVE
+from tui.picture import Picture
 from tui.widgets.heat_map import BAD, HeatMap
 
 
@@ -171,3 +172,28 @@ async def test_a_map_shows_while_it_is_made_and_stops_when_the_cursor_moves(save
         await person.press("j", "v")
         await drawn(person, "largest |x|")
         assert sorted(parts) == parts and 0 < parts[0] < 1 and parts[-1] == 1
+
+
+async def test_a_map_of_a_row_that_was_left_never_shows(saved: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tui.screens.heating.EVERY", 0.0)
+    monkeypatch.setattr(heat, "BLOCK", 6000)
+    shown: list[tuple[str, bool]] = []
+    show = HeatMap.show
+
+    def noted(self: HeatMap, picture: Picture | None, part: float, error: str = "") -> None:
+        tensor = self._tensor
+        assert tensor is not None and picture is not None
+        shown.append((tensor.name, " x 10 a cell" in picture.what))
+        show(self, picture, part, error)
+
+    monkeypatch.setattr(HeatMap, "show", noted)
+    async with exploring(saved) as person:
+        await person.press("j", "v")
+        await person.until(lambda: shown)
+        await person.press("G")
+        assert person.app.explorer.heat_map.picture is None or shown[-1][0] == "small"
+        await drawn(person, "an element a cell")
+        await person.press("g")
+        await person.pilot.pause(0.1)
+        assert {large for name, large in shown if name == "large"} == {True}
+        assert {large for name, large in shown if name == "small"} == {False}

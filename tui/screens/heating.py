@@ -29,13 +29,12 @@ class Heating(Workspace):
             self.bottom.say("a heat map is drawn of a tensor", "badge")
             return
         self.heated = not self.heated
-        if not self.heated:
-            self.reader.stop("heat")
         self.go_to_pane("grid" if self.pane != "tree" else "tree")
         self.heat()
 
     def heat(self) -> None:
         """Let the map show the page that the values show."""
+        self.reader.stop("heat")
         if self.heated:
             self.heat_map.turn(self.grid.tensor, self.grid.page)
 

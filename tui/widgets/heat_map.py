@@ -88,7 +88,8 @@ class HeatMap(Widget, can_focus=True):
         """Show a page of a tensor."""
         if tensor is not self._tensor or page is None or self._page is None or tensor is None:
             self._first = self._cursor = (0, 0)
-            self._centre = None
+            self._centre = self.picture = None
+            self.refresh()
         self._tensor, self._page = tensor, page
         self._ask()
 
