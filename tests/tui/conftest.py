@@ -17,6 +17,19 @@ from tui.app import TorchTUI
 PATIENCE = 10
 """Seconds after which a person gives up waiting for something to show."""
 
+SOURCE = '''\
+from torch import nn
+
+
+class Tagger(nn.Module):
+    """Tags words,\tand writes \x1b[31mred\u202e."""
+
+    def __init__(self, words=50):
+        super().__init__()
+        self.embed = nn.Embedding(words, 8)  # one for each
+        self.out = nn.Linear(8, 3)
+'''
+
 
 class Person:
     """Sees the screen of a running app, and presses keys."""
@@ -157,3 +170,23 @@ def module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("module") / "module.pt"
     torch.save(model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def legacy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module saved before 1.6, which carries the source of its class."""
+    import importlib.util
+    import sys
+
+    import torch
+
+    folder = tmp_path_factory.mktemp("legacy")
+    (folder / "oldnet.py").write_text(SOURCE)
+    spec = importlib.util.spec_from_file_location("oldnet", folder / "oldnet.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "oldnet", module)
+        spec.loader.exec_module(module)
+        torch.save(module.Tagger(), folder / "legacy.pt", _use_new_zipfile_serialization=False)
+    return folder / "legacy.pt"
