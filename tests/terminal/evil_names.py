@@ -103,7 +103,7 @@ class Walk:
     def explorer(self) -> None:
         """The tree, its details, values, statistics, menus, messages, prompts, pages; of a file with names of all kinds."""
         with self.terminal("model.pt") as terminal:
-            screens = [terminal.wait_for(f"{names.mark(next(iter(self.wanted)))}")]
+            screens = [terminal.wait_for("values")]
             terminal.wait_for("q quit")
             opened = self.step(terminal, "E", "s")
             # A name with dots takes several rows.
