@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 
 class HeadStart:
-    """Opens a file in a thread of its own, until somebody takes what comes of it."""
+    """Opens a file in a thread of its own, as far as that is quick; a large one goes on when somebody takes it.
+
+    Two threads of Python share one processor, and the screen comes first.
+    """
 
     def __init__(self, path: str, limits: Limits) -> None:
         self.path = path
         self._limits = limits
-        self._progress: Callable[[float], None] | None = None
+        self._progress: Callable[[float], None] = lambda part: None
+        self._taken = threading.Event()
         self._made: Checkpoint | BaseException | None = None
         self._thread = threading.Thread(target=self._open, name="head start", daemon=True)
         self._thread.start()
@@ -29,6 +33,7 @@ class HeadStart:
         Raises what `inspector.open` raises.
         """
         self._progress = progress
+        self._taken.set()
         self._thread.join()
         if isinstance(self._made, BaseException):
             raise self._made
@@ -45,5 +50,5 @@ class HeadStart:
             self._made = error
 
     def _tick(self, part: float) -> None:
-        if self._progress is not None:
-            self._progress(part)
+        self._taken.wait()
+        self._progress(part)

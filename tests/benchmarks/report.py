@@ -117,9 +117,10 @@ def machine() -> str:
         if text.startswith("model name"):
             model = text.partition(":")[2].strip()
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    busy = ", busy with other work" if os.getloadavg()[0] > (os.cpu_count() or 1) else ""
     day = datetime.datetime.now(datetime.UTC).date()
     versions = f"Python {sys.version.split()[0]}, Textual {version('textual')}, torch 2.13.0"
-    return f"{day} on {os.cpu_count()} cores of {model}, {memory:.0f} GiB, {versions}; medians"
+    return f"{day} on {os.cpu_count()} cores of {model}, {memory:.0f} GiB, {versions}{busy}; medians"
 
 
 if __name__ == "__main__":

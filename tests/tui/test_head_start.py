@@ -26,27 +26,27 @@ def test_whoever_takes_it_hears_why_it_does_not_open(tutorial: Path, name: str, 
         HeadStart(str(tutorial / name), DEFAULT).take(lambda part: None)
 
 
-def test_progress_is_told_to_whoever_takes_it_and_may_stop_it(monkeypatch: pytest.MonkeyPatch):
-    taken = threading.Event()
-
+def test_a_large_file_waits_to_be_taken_and_may_be_stopped_then(monkeypatch: pytest.MonkeyPatch):
     class Stopped(BaseException):
         pass
 
+    went_on = threading.Event()
+
     def slow(path: str, limits: object, progress) -> None:
         progress(0.1)
-        taken.wait(10)
-        while True:
-            progress(0.5)
+        went_on.set()
+        progress(0.2)
 
     monkeypatch.setattr(inspector, "open", slow)
     start = HeadStart("model.pt", DEFAULT)
+    assert not went_on.wait(0.05)
     heard = []
 
-    def stop(part: float) -> None:
+    def stop_later(part: float) -> None:
         heard.append(part)
-        raise Stopped
+        if part > 0.1:
+            raise Stopped
 
-    threading.Timer(0.05, taken.set).start()
     with pytest.raises(Stopped):
-        start.take(stop)
-    assert heard == [0.5]
+        start.take(stop_later)
+    assert heard == [0.1, 0.2] and went_on.is_set()
