@@ -33,7 +33,8 @@ def safe(text: str, longest: int = LONGEST) -> str:
 
 def cells(text: str) -> int:
     """How many columns a text takes."""
-    return len(text) if text.isascii() else cell_len(text)
+    # What cuts put in takes one column, and often is all that is not ASCII in a long text.
+    return len(text) if text.isascii() or text.replace("…", ".").isascii() else cell_len(text)
 
 
 def cut(text: str, width: int) -> str:
@@ -106,8 +107,9 @@ def labelled(label: str, value: Part, column: int, width: int) -> list[Line]:
 
 def _fitting(text: str, width: int) -> int:
     """How many characters of the text fit into `width` columns."""
-    if text.isascii():
-        return max(0, min(len(text), width))
+    width = max(0, width)
+    if text[:width].isascii():
+        return min(len(text), width)
     for count, character in enumerate(text):
         width -= cells(character)
         if width < 0:

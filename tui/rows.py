@@ -207,7 +207,9 @@ class Rows:
             while stack:
                 found = stack.pop()
                 yield found
-                stack.extend(reversed(self.children(found)))
+                below = self.children(found)
+                if below:
+                    stack.extend(reversed(below))
             if node is self.root or node.above is None:
                 return
             siblings = self.children(node.above)

@@ -68,7 +68,7 @@ def end_record(source: Source, problems: list[str]) -> EndRecord:
 
 def _places(tail: bytes) -> Iterator[int]:
     """Where end records stand, the last first."""
-    at = tail.rfind(END, 0, len(tail) - _END.size + len(END))
+    at = tail.rfind(END, 0, max(0, len(tail) - _END.size + len(END)))
     while at >= 0:
         yield at
         at = tail.rfind(END, 0, at + len(END) - 1)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 CODE = """
@@ -18,41 +21,40 @@ atheris.Fuzz()
 """
 
 
+AT_ONCE = 2
+"""Targets that run at the same time."""
+
+
 def main() -> int:
     """Fuzzes; 0 if nothing was found, or there is no atheris for this Python."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
-    try:
-        import atheris
-    except ImportError:
+    if importlib.util.find_spec("atheris") is None:
         print("atheris is not installed (pip install atheris; it has no wheel for every Python): nothing was fuzzed")
         return 0
-    assert atheris
     from tests.fuzz.targets import TARGETS
 
-    failed = 0
-    for name in options.targets or TARGETS:
-        corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
-        for number, seed in enumerate(seeds(name)):
-            (corpus / str(number)).write_bytes(seed)
-        limits = [
-            f"-max_total_time={options.seconds}",
-            "-timeout=10",
-            "-rss_limit_mb=1024",
-            "-max_len=4096",
-            f"-artifact_prefix={corpus}-",
-        ]
-        command = [sys.executable, "-W", "ignore", "-c", CODE, name, str(corpus), *limits]
-        run = subprocess.run(command, capture_output=True, text=True, check=False)
-        said = run.stderr.splitlines()
-        done = next((line for line in reversed(said) if line.startswith("Done")), "")
-        print(f"{name:12} {'nothing found' if not run.returncode else 'FOUND'}  {done}", flush=True)
-        if run.returncode:
-            failed += 1
-            print("\n".join(said[-30:]))
-    return 1 if failed else 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(partial(fuzz, seconds=options.seconds), options.targets or TARGETS))
+    return 1 if any(found) else 0
+
+
+def fuzz(name: str, seconds: int) -> bool:
+    """Runs one target; whether it found something, which is said with where the input lies."""
+    corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
+    for number, seed in enumerate(seeds(name)):
+        (corpus / str(number)).write_bytes(seed)
+    limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]
+    command = [sys.executable, "-W", "ignore", "-c", CODE, name, str(corpus), *limits, f"-artifact_prefix={corpus}-"]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = run.stderr.splitlines()
+    done = next((line for line in reversed(said) if line.startswith("Done")), "")
+    print(f"{name:12} {'nothing found' if not run.returncode else 'FOUND'}  {done}", flush=True)
+    if run.returncode:
+        print("\n".join(said[-30:]), flush=True)
+    return run.returncode != 0
 
 
 def seeds(name: str) -> list[bytes]:

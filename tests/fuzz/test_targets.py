@@ -10,7 +10,7 @@ from tests.fuzz.__main__ import seeds
 from tests.fuzz.targets import TARGETS, once
 from tests.hostile.mutants import mutate
 
-FOUND: dict[str, list[bytes]] = {"texts": [b"numel>1i"]}
+FOUND: dict[str, list[bytes]] = {"texts": [b"numel>1i"], "archives": [b"[nyPK\5\6\0ZZ\xa3\xa3\x80"]}
 """By target what was found once, and mended."""
 
 
