@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.terminal.terminal import Terminal, environment
@@ -182,7 +182,9 @@ def _at_rest(command: Sequence[str], sign: str, patience: float = 15) -> Iterato
         _rest_with(terminal, sign, 1, patience)
         yield terminal
         terminal.press("q")
-        terminal.wait()
+        # Some programs end by another key; then their terminal is closed.
+        with suppress(subprocess.TimeoutExpired):
+            terminal.wait(5)
 
 
 def _walk(terminal: Terminal, way: Way, there: str, patience: float = 15) -> None:
