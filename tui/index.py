@@ -7,6 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from operator import mul
 from typing import TYPE_CHECKING, Any
 
 from inspector.errors import visible
@@ -28,6 +29,11 @@ EVERY = 4096
 """Nodes between two calls of `progress`."""
 
 Progress = Callable[[float], None]
+
+Weights = tuple[list[int], list[int], list[int], list[list[int]], list[int]]
+"""Of each node its elements and bytes; of each module where what is below it ends; numbers of tied tensors; of modules."""
+
+_KEPT = bytes([0, 1, 1, *range(3, 256)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +57,25 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a filter leaves: the `children` of each module that has any left, and its `totals` (elements, bytes).
+    """What a filter leaves of an `index`: the `totals` (elements, bytes) of each module that has any left.
 
     `count` is the number of nodes that fit, `first` the first of them; `kept` is not 0 at the numbers of those left.
     """
 
-    children: dict[Node, list[Node]]
+    index: Index
     totals: dict[Node, tuple[int, int]]
     count: int
     first: Node | None
     kept: bytearray
+    _known: dict[Node, list[Node]] = field(default_factory=dict)
 
     def below(self, node: Node) -> Sequence[Node]:
         """The children of a node that are left."""
-        return self.children.get(node, ())
+        found = self._known.get(node)
+        if found is None:
+            numbers, kept = self.index.numbers, self.kept
+            found = self._known[node] = [child for child in self.index.below(node) if kept[numbers[child]]]
+        return found
 
 
 def survey(root: Node, progress: Progress, problems: Iterable[str] = ()) -> Survey:
@@ -110,6 +121,9 @@ class Index:
         self.nodes: list[Node] = []
         self.names: list[str] = []
         self.parents = array("q")
+        self._weights: Weights | None = None
+        self._numbers: dict[Node, int] | None = None
+        self._grouped = grouped
         self._text = ""
         self._lower = ""
         self._starts = array("q")
@@ -160,7 +174,18 @@ class Index:
 
     def number(self, node: Node) -> int:
         """The number of a node."""
-        return self.nodes.index(node)
+        return self.numbers[node]
+
+    @property
+    def numbers(self) -> dict[Node, int]:
+        """The numbers of all nodes."""
+        if self._numbers is None:
+            self._numbers = {node: number for number, node in enumerate(self.nodes)}
+        return self._numbers
+
+    def below(self, node: Node) -> Sequence[Node]:
+        """The nodes directly below one."""
+        return node.below if self._grouped else node.children
 
     def starting_with(self, beginning: str) -> str:
         """The first name that starts with this text; empty if none does."""
@@ -191,46 +216,56 @@ class Index:
                 while parent >= 0 and not kept[parent]:
                     kept[parent] = 1
                     parent = parents[parent]
-        children: dict[Node, list[Node]] = {}
-        for number in range(1, count):
-            if kept[number]:
-                children.setdefault(nodes[parents[number]], []).append(nodes[number])
-        return Selection(children, self._totals(kept), fitting, nodes[first] if first >= 0 else None, kept)
+        return Selection(self, self._totals(kept), fitting, nodes[first] if first >= 0 else None, kept)
 
     def _totals(self, kept: bytearray) -> dict[Node, tuple[int, int]]:
         """Elements of parameters and bytes of tensors, the kept ones below every kept module, tied ones once in each."""
+        if self._weights is None:
+            self._weights = self._weigh()
+        numels, sizes, ends, places, modules = self._weights
+        is_kept = kept.translate(_KEPT)
+        own_numels, own_sizes = list(map(mul, numels, is_kept)), list(map(mul, sizes, is_kept))
+        for tied in places:
+            last = -1
+            for number in tied:
+                if kept[number]:
+                    if last >= 0:
+                        # Both come up to where their ways meet; from there on one is too many.
+                        meeting = self._meeting(last, number)
+                        own_numels[meeting] -= numels[number]
+                        own_sizes[meeting] -= sizes[number]
+                    last = number
+        # What is at or below a node stands together.
+        numels_before = list(accumulate(own_numels, initial=0))
+        sizes_before = list(accumulate(own_sizes, initial=0))
+        nodes = self.nodes
+        return {
+            nodes[number]: (numels_before[end] - numels_before[number], sizes_before[end] - sizes_before[number])
+            for number, end in zip(modules, ends, strict=True)
+            if kept[number] or number == 0
+        }
+
+    def _weigh(self) -> Weights:
+        """What each node adds to the modules above it, the same for every filter."""
         nodes, parents = self.nodes, self.parents
-        numels = [0] * len(nodes)
-        sizes = [0] * len(nodes)
-        places: dict[Any, int] = {}
-        aside = bytearray(len(nodes))
+        count = len(nodes)
+        numels, sizes, ends = [0] * count, [0] * count, list(range(1, count + 1))
+        places: dict[Any, list[int]] = {}
+        aside = bytearray(count)
         for number, node in enumerate(nodes):
             aside[number] = aside[parents[number]] or has_no_parameters(node)
-            if not kept[number] or not isinstance(node, Tensor) or isinstance(node.parent, Tensor):
+            if not isinstance(node, Tensor) or isinstance(node.parent, Tensor) or node.kind == "computed":
                 continue
-            if node.kind == "computed":
-                continue
-            numel = 0 if aside[number] or likely_kind(node) != "parameter" else node.numel
-            nbytes = node.nbytes
-            numels[number] += numel
-            sizes[number] += nbytes
+            numels[number] = 0 if aside[number] or likely_kind(node) != "parameter" else node.numel
+            sizes[number] = node.nbytes
             if node.storage is not None:
-                before = places.get(_place(node))
-                places[_place(node)] = number
-                if before is not None:
-                    # Both come up to where their ways meet; from there on one is too many.
-                    meeting = self._meeting(before, number)
-                    numels[meeting] -= numel
-                    sizes[meeting] -= nbytes
-        totals: dict[Node, tuple[int, int]] = {}
-        for number in range(len(nodes) - 1, -1, -1):
+                places.setdefault(_place(node), []).append(number)
+        for number in range(count - 1, 0, -1):
             parent = parents[number]
-            if kept[number] and parent >= 0 and not isinstance(nodes[number].parent, Tensor):
-                numels[parent] += numels[number]
-                sizes[parent] += sizes[number]
-            if isinstance(nodes[number], Module) and (kept[number] or number == 0):
-                totals[nodes[number]] = numels[number], sizes[number]
-        return totals
+            ends[parent] = max(ends[parent], ends[number])
+        modules = [number for number, node in enumerate(nodes) if isinstance(node, Module)]
+        tied = [numbers for numbers in places.values() if len(numbers) > 1]
+        return numels, sizes, [ends[number] for number in modules], tied, modules
 
     def _meeting(self, one: int, other: int) -> int:
         parents = self.parents

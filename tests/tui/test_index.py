@@ -101,7 +101,7 @@ def test_the_totals_of_a_filter_are_those_of_what_is_left(index: Index):
 
 def test_a_filter_that_fits_nothing_leaves_only_the_root(index: Index):
     selection = index.select(Query("nothing"), nobody)
-    assert (selection.count, selection.first, selection.children) == (0, None, {})
+    assert (selection.count, selection.first, list(selection.below(index.nodes[0]))) == (0, None, [])
     assert selection.totals == {index.nodes[0]: (0, 0)}
 
 
