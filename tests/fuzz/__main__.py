@@ -29,7 +29,11 @@ def main() -> int:
     """Fuzzes; 0 if nothing was found, or there is no atheris for this Python."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("targets", nargs="*", metavar="TARGET")
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--seconds", type=int, default=60, help="how long each target runs at most")
+    parser.add_argument(
+        "--seed", type=int, default=0, help="what chance begins with; another number is another run, 0 draws one"
+    )
+    parser.add_argument("--runs", type=int, default=-1, help="inputs that each target tries at most")
     options = parser.parse_args()
     if importlib.util.find_spec("atheris") is None:
         print("atheris is not installed (pip install atheris; it has no wheel for every Python): nothing was fuzzed")
@@ -37,16 +41,17 @@ def main() -> int:
     from tests.fuzz.targets import TARGETS
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = list(pool.map(partial(fuzz, seconds=options.seconds), options.targets or TARGETS))
+        found = list(pool.map(partial(fuzz, options=options), options.targets or TARGETS))
     return 1 if any(found) else 0
 
 
-def fuzz(name: str, seconds: int) -> bool:
+def fuzz(name: str, options: argparse.Namespace) -> bool:
     """Runs one target; whether it found something, which is said with where the input lies."""
     corpus = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-"))
     for number, seed in enumerate(seeds(name)):
         (corpus / str(number)).write_bytes(seed)
-    limits = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]
+    limits = [f"-max_total_time={options.seconds}", f"-runs={options.runs}", f"-seed={options.seed}"]
+    limits += ["-timeout=10", "-rss_limit_mb=1024", "-max_len=4096"]
     command = [sys.executable, "-W", "ignore", "-c", CODE, name, str(corpus), *limits, f"-artifact_prefix={corpus}-"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     said = run.stderr.splitlines()
