@@ -117,7 +117,12 @@ def test_a_mobile_archive_is_named_as_one_and_has_the_same_tree(opened, scripted
     scripted._save_for_lite_interpreter(str(path))
     with inspector.open(str(path)) as mobile:
         assert mobile.format == "TorchScript for mobile"
-        assert list(mobile.state_dict()) == list(opened.state_dict())
+        ours, reference = mobile.state_dict(), scripted.state_dict()
+        assert list(ours) == list(opened.state_dict()) == list(reference)
+        for name, expected in reference.items():
+            assert (ours[name].shape, ours[name].stride) == (tuple(expected.shape), expected.stride())
+            assert f"torch.{ours[name].dtype}" == str(expected.dtype)
+            assert ours[name].numpy().tobytes() == expected.detach().numpy().tobytes()
 
 
 def test_a_traced_module_opens_too(tmp_path):
