@@ -22,6 +22,11 @@ from typing import Any
 
 import pyte
 
+# A job in the background of a script ignores these, and so would every program that is started here.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL)
+
 KEYS = {
     "up": "\x1b[A",
     "down": "\x1b[B",
