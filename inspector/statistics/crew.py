@@ -1,33 +1,26 @@
 """Statistics of many tensors of a file, counted by several processes where there is much to count.
 
-Counting holds Python's lock, so threads do not help. A helper is this interpreter started once more: it opens the same
-file for itself, hears which blocks of which tensor to count, a line for each task, and answers with a line of JSON. The
-asking process counts too. What a helper can't do (it was killed, the file is another one by now) is done here, and the
-figures are the same to the last digit however the work was shared.
+Counting holds Python's lock, so threads do not help. The asking process counts too, unless it has a screen to draw. What
+a helper can't do (it was killed, the file is another one by now) is done here, and the figures are the same to the last
+digit however the work was shared.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import select
-import subprocess
-import sys
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from queue import SimpleQueue
+from itertools import islice
 from typing import Any
 
-from inspector.checkpoint import Checkpoint, open_checkpoint
+from inspector.checkpoint import Checkpoint
 from inspector.errors import InspectorError
 from inspector.nodes import Tensor
 from inspector.statistics import Statistics, cuts
-from inspector.statistics.remembered import identity
-from inspector.statistics.scan import Tally
-from inspector.statistics.tally import State
+from inspector.statistics.helper import Helper, States, can_be_started
+from inspector.statistics.scan import LOOK, Tally, spread
 from inspector.storage import PLAIN
 
 SHARE = 8
@@ -45,21 +38,17 @@ MOST = 7
 WAITING = 3
 """Tasks that a helper has at a time, so that it is not idle while nobody listens."""
 
-PAUSE = 0.05
-"""Seconds of waiting after which `progress` is called, since it may want to stop."""
+ALONE = 1 << 26
+"""Bytes of one tensor up to which it is counted before a helper would have started."""
+
+PAUSE = 0.01
+"""Seconds of waiting after which `progress` is called: it may want to stop, or to do something else first."""
 
 Progress = Callable[[int], None]
 """Hears how many bytes were counted since it last heard; may raise to stop."""
 
-_START = """\
-import json, sys
-sys.path[:] = json.loads(sys.argv[1])
-from inspector.statistics import crew
-crew.help_out(sys.argv[2])
-"""
-
-States = list[State]
-"""A tally as it comes from a helper."""
+Look = Callable[[float, Tally], None]
+"""Hears which part of a tensor is counted, from 0 to 1, and the tally so far; may raise to stop."""
 
 Counted = tuple[Tensor, "Statistics | InspectorError"]
 """A tensor with its figures, or with why it can't be read."""
@@ -81,10 +70,13 @@ def figures(
 
 def helpers_for(tensors: Iterable[Tensor]) -> int:
     """How many helpers are worth while for these."""
-    if total(tensors) < MUCH or "python" not in os.path.basename(sys.executable or ""):  # noqa: PTH119
+    if total(tensors) < MUCH or not can_be_started():
         return 0
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(processors - 1, MOST)
+    return min(_processors() - 1, MOST)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def total(tensors: Iterable[Tensor]) -> int:
@@ -99,19 +91,30 @@ def effort(tensor: Tensor) -> int:
 
 
 class Crew:
-    """Counts tensors of a file with some helpers. To be used in a `with`, whose end stops them."""
+    """Counts tensors of a file with some helpers. To be used in a `with`, whose end stops them, or to be stopped."""
 
-    def __init__(self, checkpoint: Checkpoint, helpers: int, here: bool = True) -> None:
+    def __init__(self, checkpoint: Checkpoint, helpers: int = 0, here: bool = True) -> None:
+        self.checkpoint = checkpoint
         self.here = here
-        self.helpers = [_Helper(checkpoint) for _ in range(helpers)]
-        self._numbers = {id(tensor): number for number, tensor in enumerate(checkpoint.tensors())} if helpers else {}
+        self.helpers: list[Helper[_Task]] = []
+        self._numbers: dict[int, int] = {}
         self._progress: Progress | None = None
         self._left_over: list[_Task] = []
+        if helpers:
+            self._hire(helpers)
+
+    def _hire(self, helpers: int) -> None:
+        self._numbers = {id(tensor): number for number, tensor in enumerate(self.checkpoint.tensors())}
+        self.helpers = [Helper(self.checkpoint) for _ in range(helpers)]
 
     def __enter__(self) -> Crew:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Ends the helpers."""
         for helper in self.helpers:
             helper.stop()
 
@@ -132,11 +135,46 @@ class Crew:
                 line.append((tensor, known[place]))
             yield from _finished(line)
         while line:
-            left = self._nobodys()
-            if left is not None:
-                self._do(left)
-            self._listen(PAUSE if left is None else 0)
+            self._go_on()
             yield from _finished(line)
+
+    def scan(self, tensor: Tensor, look: Look) -> Statistics:
+        """The statistics of one tensor with its histogram.
+
+        For the first large one a helper is started. What is seen of a tensor first is counted here: it does not wait.
+        Raises what `scan.scan` does, and what `look` does; the crew can be asked again then.
+        """
+        if effort(tensor) > ALONE and not self._numbers and can_be_started():
+            self._hire(1)
+        count = _Count(tensor, whole=True)
+        self._progress = lambda nbytes: count.show(nbytes, look)
+        try:
+            for number, task in enumerate(count.tasks()):
+                if number * SHARE < LOOK:
+                    self._do(task)
+                else:
+                    self._share(task)
+            while count.result is None:
+                self._go_on()
+        finally:
+            self._forget()
+        if isinstance(count.result, InspectorError):
+            raise count.result
+        return count.result
+
+    def _forget(self) -> None:
+        """Nobody wants what is not answered yet."""
+        self._left_over.clear()
+        for helper in self.helpers:
+            for task in helper.waiting:
+                task.done = True
+
+    def _go_on(self) -> None:
+        """Does what is left to do once all is handed out, or waits for it."""
+        left = self._nobodys()
+        if left is not None:
+            self._do(left)
+        self._listen(PAUSE if left is None else 0)
 
     def _share(self, task: _Task) -> None:
         """Hands a task to a helper that has time, or does it here."""
@@ -170,25 +208,29 @@ class Crew:
 
     def _listen(self, seconds: float) -> None:
         """Takes in what helpers answer within some time."""
-        heard = select.select(self.helpers, (), (), seconds)[0] if self.helpers else ()
-        for helper in heard:
+        counted = 0.0
+        for helper in select.select(self.helpers, (), (), seconds)[0] if self.helpers else ():
             try:
                 for answer in helper.answers():
-                    task = helper.waiting.popleft()
-                    if task.done:
-                        continue
-                    if answer is None:
-                        self._left_over.append(task)
-                        continue
-                    task.count.take(answer)
-                    task.count.done()
-                    self._tell(task.count.width * len(task.blocks))
-            except OSError:
+                    counted += self._take(helper.waiting[0], answer)
+                    helper.waiting.popleft()
+            except (OSError, MemoryError):
                 self.helpers.remove(helper)
                 self._left_over += [task for task in helper.waiting if not task.done]
                 helper.stop()
-        if not heard:
-            self._tell(0)
+        # Not before each answer that came has met its task: this may raise.
+        self._tell(counted)
+
+    def _take(self, task: _Task, answer: States | None) -> float:
+        """Takes in what a helper answers to a task; gives how many bytes were counted for it."""
+        if task.done:
+            return 0
+        if answer is None:
+            self._left_over.append(task)
+            return 0
+        task.count.take(answer)
+        task.count.done()
+        return task.count.width * len(task.blocks)
 
     def _tell(self, nbytes: float) -> None:
         if self._progress is not None:
@@ -196,13 +238,18 @@ class Crew:
 
 
 class _Count:
-    """One tensor while it is counted: `left` tasks to go, then there is a `result`, or the error that came instead."""
+    """One tensor while it is counted: `left` tasks to go, then there is a `result`, or the error that came instead.
 
-    def __init__(self, tensor: Tensor) -> None:
+    It is brief unless it is to be `whole`.
+    """
+
+    def __init__(self, tensor: Tensor, whole: bool = False) -> None:
         self.tensor = tensor
+        self.whole = whole
         self.result: Statistics | InspectorError | None = None
         self.tally: Tally | None = None
         self.blocks = 0
+        self.counted = 0.0
         try:
             self.tally = Tally(tensor)
             self.cut = cuts.cut(tensor, dequantize=not self.tally.integers)
@@ -215,9 +262,15 @@ class _Count:
 
     def tasks(self) -> Iterator[_Task]:
         """What is to be done for it."""
-        for first in range(0, self.blocks, SHARE):
-            if self.result is None:
-                yield _Task(self, range(first, min(first + SHARE, self.blocks)))
+        numbers = iter(spread(self.blocks))
+        while self.result is None and (blocks := tuple(islice(numbers, SHARE))):
+            yield _Task(self, blocks)
+
+    def show(self, nbytes: int, look: Look) -> None:
+        """Shows what is known once so many bytes more are counted."""
+        self.counted += nbytes
+        if self.tally is not None:
+            look(min(1.0, self.counted / max(self.width * self.blocks, 1)), self.tally)
 
     def add(self, number: int) -> None:
         """Counts a block here."""
@@ -239,7 +292,8 @@ class _Count:
 
     def _finish(self) -> None:
         if self.result is None and not self.left and self.tally is not None:
-            self.result = self.tally.result().brief()
+            result = self.tally.result()
+            self.result = result if self.whole else result.brief()
         if self.result is not None:
             # Half a megabyte, and a file may have many thousand tensors.
             self.tally = None
@@ -250,96 +304,8 @@ class _Task:
     """Some blocks of a tensor to be counted; `done` if that was here."""
 
     count: _Count
-    blocks: range
+    blocks: Sequence[int]
     done: bool = False
-
-
-class _Helper:
-    """A process that counts, and the tasks that it has not answered yet."""
-
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        command = [sys.executable, "-I", "-c", _START, json.dumps(sys.path), checkpoint.path]
-        # In a session of its own: Ctrl+C is for the process that asked.
-        self.process = subprocess.Popen(
-            command,
-            bufsize=0,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.waiting: deque[_Task] = deque()
-        self.identity = _line(identity(checkpoint))
-        self._known = False
-        self._heard = b""
-
-    def fileno(self) -> int:
-        """What `select` waits on."""
-        assert self.process.stdout is not None
-        return self.process.stdout.fileno()
-
-    def ask(self, task: _Task, number: int) -> None:
-        """Gives it a task for the tensor that comes `number`th in the file."""
-        assert self.process.stdin is not None
-        self.waiting.append(task)
-        # If it is gone, it is missed when it is listened to.
-        with suppress(OSError):
-            self.process.stdin.write(_line((number, task.blocks.start, task.blocks.stop)))
-
-    def answers(self) -> Iterator[States | None]:
-        """What it has said since: a state, or None for what it can't do. Raises OSError if it is gone or of no use."""
-        said = os.read(self.fileno(), 1 << 20)
-        if not said:
-            raise OSError("the helper is gone")
-        *lines, self._heard = (self._heard + said).split(b"\n")
-        for line in lines:
-            if self._known:
-                yield json.loads(line)
-            elif line + b"\n" != self.identity:
-                raise OSError("the helper sees another file")
-            self._known = True
-
-    def stop(self) -> None:
-        """Ends it."""
-        self.process.kill()
-        self.process.communicate()
-
-
-def help_out(path: str) -> None:
-    """What a helper does: counts the blocks that it is asked for on stdin, and is gone at its end, in the middle of a count
-    too: whatever the asking process ended by, nothing of it is left."""
-    asked: SimpleQueue[bytes] = SimpleQueue()
-    threading.Thread(target=_hear, args=(asked,), daemon=True).start()
-    say = sys.stdout.buffer
-    with open_checkpoint(path) as checkpoint, suppress(BrokenPipeError):
-        tensors = list(checkpoint.tensors())
-        say.write(_line(identity(checkpoint)))
-        say.flush()
-        while True:
-            number, first, last = json.loads(asked.get())
-            say.write(_line(_state(tensors[number], range(first, last))))
-            say.flush()
-
-
-def _hear(asked: SimpleQueue[bytes]) -> None:
-    for line in sys.stdin.buffer:
-        asked.put(line)
-    os._exit(0)
-
-
-def _state(tensor: Tensor, blocks: range) -> States | None:
-    try:
-        tally = Tally(tensor)
-        cut = cuts.cut(tensor, dequantize=not tally.integers)
-        for number in blocks:
-            tally.add(*cut.read(number))
-    except (InspectorError, MemoryError):
-        return None
-    return tally.state()
-
-
-def _line(value: Any) -> bytes:
-    return json.dumps(value).encode() + b"\n"
 
 
 def _place(tensor: Tensor) -> Any:

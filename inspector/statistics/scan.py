@@ -87,7 +87,7 @@ def scan(tensor: Tensor, progress: Progress | None = None) -> Statistics:
     tally = Tally(tensor)
     blocks = cut(tensor, dequantize=not tally.integers)
     done = 0
-    for number in _spread(blocks.count):
+    for number in spread(blocks.count):
         block, times = blocks.read(number)
         tally.add(block, times)
         done += block.size * times
@@ -96,7 +96,7 @@ def scan(tensor: Tensor, progress: Progress | None = None) -> Statistics:
     return tally.result()
 
 
-def _spread(count: int) -> Iterable[int]:
+def spread(count: int) -> Iterable[int]:
     """The numbers below `count`: some from all over first, then the others in order."""
     first = sorted({place * count // LOOK for place in range(min(LOOK, count))})
     yield from first

@@ -116,18 +116,18 @@ def test_stopping_ends_the_helpers_at_once(checkpoint: Checkpoint) -> None:
 def test_a_helper_is_gone_with_whom_it_helps_also_while_it_counts(path: Path) -> None:
     script = """\
 import sys, time
-from inspector.statistics import crew
+from inspector.statistics import helper
 def endless(tensor, blocks):
     print("counting", file=sys.stderr, flush=True)
     time.sleep(600)
-crew._state = endless
-crew.help_out(sys.argv[1])
+helper._state = endless
+helper.help_out(sys.argv[1])
 """
     pipe = subprocess.PIPE
     with subprocess.Popen([sys.executable, "-c", script, path], stdin=pipe, stdout=pipe, stderr=pipe) as helper:
         assert helper.stdin is not None
         assert helper.stderr is not None
-        helper.stdin.write(b"[0, 0, 1]\n")
+        helper.stdin.write(b"[0, [0]]\n")
         helper.stdin.flush()
         assert helper.stderr.readline() == b"counting\n"
         helper.stdin.close()

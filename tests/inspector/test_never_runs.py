@@ -232,7 +232,7 @@ ALLOWED = {
     ("torch_tensors.py", "torch"),
     ("export.py", "torch"),
     # Starts this very interpreter to help with counting; the code it runs stands in that file.
-    ("crew.py", "subprocess"),
+    ("helper.py", "subprocess"),
 }
 
 

@@ -8,12 +8,24 @@ from __future__ import annotations
 import os
 import shlex
 import signal
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.terminal.endings import SHOWN, assert_ended_by, by_loss, by_signal, leaving, log_of, program, run, run_in_shell
-from tests.terminal.terminal import ALTERNATE_SCREEN, Terminal
+from tests.terminal.endings import (
+    LONGEST,
+    SHOWN,
+    assert_ended_by,
+    by_loss,
+    by_signal,
+    leaving,
+    log_of,
+    program,
+    run,
+    run_in_shell,
+)  # fmt: skip
+from tests.terminal.terminal import ALTERNATE_SCREEN, Terminal, environment
 
 
 def test_quitting_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -150,3 +162,39 @@ def test_without_a_place_for_a_log_the_line_stands_alone(tmp_path: Path) -> None
         terminal.wait_for(SHOWN)
         os.kill(terminal.process.pid, signal.SIGTERM)
     assert terminal.left_behind == "torchtui: ended by SIGTERM\n"
+
+
+@pytest.mark.parametrize("how", ["q", signal.SIGTERM, signal.SIGKILL], ids=str)
+def test_who_helped_to_count_is_gone_with_it(tmp_path: Path, how: str | signal.Signals) -> None:
+    path = tmp_path / "large.safetensors"
+    header = b'{"weight": {"dtype": "BF16", "shape": [32768, 32768], "data_offsets": [0, 2147483648]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    os.truncate(path, 8 + len(header) + (2 << 30))
+    with Terminal(program(path=str(path)), env=environment(XDG_STATE_HOME=str(tmp_path))) as terminal:
+        terminal.wait_for("weight")
+        terminal.press("j")
+        terminal.wait_for("B/s")
+        (helper,) = started_by_any_thread(terminal)
+        assert is_alive(helper)
+        if isinstance(how, str):
+            terminal.press(how)
+        else:
+            os.kill(terminal.process.pid, how)
+        terminal.process.wait(LONGEST)
+        deadline = time.monotonic() + LONGEST
+        while is_alive(helper) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not is_alive(helper)
+
+
+def started_by_any_thread(terminal: Terminal) -> list[int]:
+    threads = Path(f"/proc/{terminal.process.pid}/task").iterdir()
+    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+
+
+def is_alive(process: int) -> bool:
+    """Whether it runs; one that has ended and that nobody has asked about yet does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

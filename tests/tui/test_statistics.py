@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import inspector
+from inspector.statistics import crew
 from inspector.statistics.scan import scan
 from tests.tui.conftest import Person, exploring
 from tests.tui.slow import BLOCK, SlowBlocks
@@ -116,6 +117,60 @@ async def test_moving_on_ends_the_count_within_a_block(save: Callable[..., Path]
         await person.press("G")
         await counted(person)
         assert slow.read <= 5 + 1 + 1
+
+
+async def test_large_tensors_are_counted_by_a_helper_that_stays_for_the_next(
+    save: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(crew, "ALONE", 0)
+    monkeypatch.setattr(crew, "SMALL", 0)
+    monkeypatch.setattr("tui.screens.counting.FIRST", 0.0)
+    monkeypatch.setattr("tui.screens.counting.EVERY", 0.0)
+    path = save(a=normal(6000, 1024), b=normal(6000, 1024).bfloat16(), c=torch.ones(3))
+    alone = reported(path, capsys)
+    shown: list[Count | None] = []
+    async with exploring(path) as person:
+        explorer = person.app.explorer
+        show = explorer.statistics.show
+        explorer.statistics.show = lambda count: (shown.append(count), show(count))[1]  # type: ignore
+        helpers = []
+        for name in "ab":
+            await person.press("j")
+            await counted(person)
+            assert explorer.statistics.count is not None and explorer._crew is not None
+            found = explorer.statistics.count.statistics
+            assert found is not None and found.histogram is not None
+            assert {figure_name: getattr(found, figure_name) for figure_name in ("min", "mean", "std", "norm")} == {
+                figure_name: alone[name][figure_name] for figure_name in ("min", "mean", "std", "norm")
+            }
+            (helper,) = explorer._crew.helpers
+            helpers.append(helper.process)
+        assert helpers[0] is helpers[1]
+        parts = [count.part for count in shown if count is not None and count.tensor.name == "a"]
+        assert parts == sorted(parts) and len(parts) > 10
+        await person.press("r")
+        await person.until(lambda: helpers[0].returncode is not None, "the end of who counted in the file as it was")
+
+
+async def test_a_count_that_was_left_is_not_taken_for_the_next_one(
+    save: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(crew, "ALONE", 0)
+    monkeypatch.setattr(crew, "LOOK", 0)
+    path = save(a=torch.full((9 << 20,), 7.0), b=normal(5000, 1024))
+    alone = reported(path, capsys)["b"]
+    async with exploring(path) as person:
+        await person.press("j")
+        await person.until(
+            lambda: (made := person.app.explorer._crew) is not None and made.helpers and made.helpers[0].waiting
+        )
+        await person.press("j")
+        await counted(person)
+        found = person.app.explorer.statistics.count
+        assert found is not None and found.statistics is not None
+        assert (found.statistics.max, found.statistics.mean, found.statistics.count) == (
+            alone["max"], alone["mean"], 5000 * 1024,
+        )  # fmt: skip
 
 
 async def test_nothing_is_counted_while_the_cursor_moves(save: Callable[..., Path], slow: SlowBlocks):

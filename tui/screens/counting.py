@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from textual.timer import Timer
 
@@ -15,6 +16,11 @@ from tui.screens.workspace import NARROW, Workspace
 from tui.summary import summary
 from tui.widgets.spectrum import Decomposition
 from tui.widgets.statistics import Count
+
+if TYPE_CHECKING:
+    from inspector import Checkpoint
+    from inspector.statistics.crew import Crew
+    from inspector.statistics.scan import Tally
 
 REST = 0.15
 """Seconds that the cursor rests before something is counted."""
@@ -32,11 +38,27 @@ class Counting(Workspace):
     def __init__(self, reader: Reader, path: str, changed_keys: Mapping[str, str]) -> None:
         super().__init__(reader, path, changed_keys)
         self._rested: Timer | None = None
+        self._crew: Crew | None = None
 
     def clear(self, path: str) -> None:
         """Forget the tensor of the file before."""
         self.leave_statistics()
+        self.dismiss_crew()
         super().clear(path)
+
+    def _crew_of(self, checkpoint: Checkpoint) -> Crew:
+        """Who counts in a file, kept for its next tensor. For the reader's thread."""
+        from inspector.statistics.crew import Crew
+
+        if self._crew is None or self._crew.checkpoint is not checkpoint:
+            self._crew = Crew(checkpoint, here=False)
+        return self._crew
+
+    def dismiss_crew(self) -> None:
+        """The file is left."""
+        crew, self._crew = self._crew, None
+        if crew is not None:
+            self.reader.ask("crew", lambda job: crew.stop(), self.post_message)
 
     def action_statistics(self) -> None:
         """Show the statistics, more of them, or none."""
@@ -143,9 +165,11 @@ class Counting(Workspace):
             self.statistics.show(Count(tensor, known, 1.0))
             return
         self.statistics.show(Count(tensor))
+        checkpoint = self.checkpoint
+        assert checkpoint is not None
 
         def work(job: Job) -> messages.Counted:
-            return messages.Counted(job, counted(job, tensor))
+            return messages.Counted(job, counted(job, tensor, self._crew_of(checkpoint)))
 
         self.reader.ask("statistics", work, self.post_message)
 
@@ -159,27 +183,25 @@ class Counting(Workspace):
         self.statistics.show(count)
 
 
-def counted(job: Job, tensor: Tensor) -> Count:
+def counted(job: Job, tensor: Tensor, crew: Crew) -> Count:
     """The figures of a tensor, told as they become more. For the reader's thread."""
     from inspector import InspectorError
     from inspector.statistics.crew import effort
-    from inspector.statistics.scan import Tally, scan
 
     start = monotonic()
     due = start + FIRST
-    numel, nbytes = max(tensor.numel, 1), effort(tensor)
+    nbytes = effort(tensor)
 
-    def tell(done: int, tally: Tally) -> None:
+    def look(part: float, tally: Tally) -> None:
         nonlocal due
         job.progress(0)
         now = monotonic()
-        if now >= due and done < numel:
+        if now >= due and 0 < part < 1:
             due = now + EVERY
-            part = done / numel
             job.post(messages.Counted(job, Count(tensor, tally.result(), part, part * nbytes / (now - start))))
 
     try:
-        return Count(tensor, scan(tensor, tell), 1.0)
+        return Count(tensor, crew.scan(tensor, look), 1.0)
     except (InspectorError, OSError, MemoryError) as error:
         return Count(tensor, error=safe(messages.Failed(job, error).text))
 

@@ -124,6 +124,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         """Show what was read again, at the same place."""
         self.reader.stop(*SLOTS)
         former.close()
+        self.dismiss_crew()
         self.end_check()
         self.unstack()
         self.forget_changes()
