@@ -100,12 +100,12 @@ def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -
     source = archive.source
     if first.method == STORED:
         cursor = Cursor(source, first.start, opening.limits, opening.tick(source.size))
-        return cursor.pickle(BUILDERS, storages.load), cursor.position
+        return cursor.pickle(BUILDERS, storages), cursor.position
     if first.flags & SIZES_BEHIND:
         raise DamagedFile(f"the archive is cut off, and how large its packed {brief(first.name)} is stood at its end")
     archive.members[first.name] = first
     cursor = Cursor(Bytes(archive.contents(first.name)), 0, opening.limits)
-    return cursor.pickle(BUILDERS, storages.load), first.start + first.packed
+    return cursor.pickle(BUILDERS, storages), first.start + first.packed
 
 
 class _Cut(Zip):

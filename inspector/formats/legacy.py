@@ -17,12 +17,12 @@ from inspector.dtypes import DTYPES
 from inspector.errors import DamagedFile
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.class_sources import ClassSources, written_out
-from inspector.formats.storages import Named
 from inspector.formats.zips import LOCAL
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.machine import Builder, Pickled, run
 from inspector.pickles.objects import Dict
 from inspector.pickles.opcodes import Cut
+from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.sources import Source
@@ -107,7 +107,7 @@ def load(cursor: Cursor, builders: Mapping[str, Builder] = BUILDERS) -> Saved:
     storages = Storages(source, foreign=about.get("little_endian") is False)
     # Since protocol 2 each pickle begins with its protocol: so does the list of the storages, behind the object.
     then = bytes([STOP, PROTO, number.protocol]) if number.protocol else b""
-    pickled = cursor.pickle(builders, storages.load, then=then)
+    pickled = cursor.pickle(builders, storages, then=then)
     saved = Saved(pickled, storages.sources, {"little endian": about.get("little_endian")})
     if type(layout.value) is not int or layout.value != LAYOUT:
         saved.problems.append(f"the layout is not version {LAYOUT}, the only one that is known")
@@ -140,12 +140,12 @@ class Storages(Named):
         self.unconfirmed: set[Any] = set()
         self.views: dict[str, tuple[Storage, Storage]] = {}
 
-    def load(self, pid: Any) -> Any:
+    def __call__(self, pid: Any) -> Any:
         """What `("storage", class, key, location, numel, view)` or `("module", class, file, source)` stands for."""
         pid = written_out(pid) if type(pid) is str else pid
         if type(pid) is tuple and len(pid) == 4 and type(pid[0]) is str and pid[0] == "module":
             return self.sources.keep(*pid[1:])
-        found = super().load(pid)
+        found = super().__call__(pid)
         view = pid[5] if type(found) is Storage and len(pid) > 5 else None
         return found if view is None else self._view(found, view)
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
-from inspector.formats.storages import Named
 from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zip_end import REFUSES
 from inspector.formats.zips import Zip
 from inspector.pickles.machine import Builder, Pickled, run
+from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.storage import Storage
@@ -63,7 +63,7 @@ def unpickled(
     """What the pickle in a member holds, with its storages in other members."""
     data = archive.contents(member)
     tick = opening.tick(len(data))
-    pickled = run(data, builders=builders, persistent=storages.load, limits=opening.limits, tick=tick)
+    pickled = run(data, builders=builders, persistent=storages, limits=opening.limits, tick=tick)
     storages.check()
     return pickled
 

@@ -15,7 +15,6 @@ from pathlib import Path
 from inspector import formats
 from inspector.errors import InspectorError, NotAModel, brief
 from inspector.formats import Found, Opening, compressed, dcp, deepspeed, legacy, npy_header, others, tar01
-from inspector.formats.storages import Named
 from inspector.formats.torch_zip import root_of
 from inspector.formats.zips import LOCAL, Zip
 from inspector.loading.hidden_members import Hidden, between, within
@@ -23,6 +22,7 @@ from inspector.pickles.cursor import Cursor
 from inspector.pickles.frames import crossing
 from inspector.pickles.machine import Pickled, run
 from inspector.pickles.objects import Dict, Global, Set
+from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.sources import Bytes, LocalFile, Part, Source
 
@@ -220,7 +220,7 @@ class Search:
         """The pickle at the cursor; what a limit left of it is kept too."""
         known = len(cursor.heard)
         try:
-            return cursor.pickle(BUILDERS, storages.load)
+            return cursor.pickle(BUILDERS, storages)
         finally:
             self.keep(place, cursor, known, note)
 

@@ -14,10 +14,11 @@ from typing import Any
 
 from inspector.errors import LimitReached
 from inspector.limits import DEFAULT, Limits
+from inspector.pickles.items import OPCODES, whole_tensors
 from inspector.pickles.memo import Memo
 from inspector.pickles.objects import Dict, Global, Instance, Opcode, Persistent, Set
 from inspector.pickles.opcodes import RARE, Broken, Cut, append_items, set_items, set_state
-from inspector.pickles.pattern import CALL, OPCODES, whole_tensors
+from inspector.pickles.pattern import CALL
 from inspector.pickles.salvage import salvage
 
 Builder = Callable[[Any], Any]

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from inspector.errors import LimitReached
-from inspector.formats.storages import Named
 from inspector.limits import DEFAULT
 from inspector.nodes import Tensor
-from inspector.pickles import machine, pattern
+from inspector.pickles import items, machine
 from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, Persistent
+from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.storage import Storage
 from tests.inspector.pickled import PROTOCOLS
@@ -72,7 +72,7 @@ def both(data: bytes, monkeypatch: pytest.MonkeyPatch) -> tuple[Any, Any]:
         with monkeypatch.context() as patch:
             if not fast:
                 patch.setattr(machine, "whole_tensors", lambda machine, position: position)
-            result = run(data, builders=BUILDERS, persistent=Home().load)
+            result = run(data, builders=BUILDERS, persistent=Home())
             broken = result.broken and type(result.broken)
             results.append((canonical(result.value), broken, len(result.calls), result.end if broken is None else 0))
     return results[0], results[1]
@@ -112,26 +112,26 @@ FIRST_LONG = LONG.index(b"part0.l40.weight") - 5
 
 def test_names_and_tensors_that_follow_each_other_are_read_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    items = pattern._items
+    plain = items.items
 
     def watched(machine: machine.Machine, position: int) -> int:
-        behind = items(machine, position)
+        behind = plain(machine, position)
         taken.append(behind - position)
         return behind
 
-    monkeypatch.setattr(pattern, "_items", watched)
-    run(LONG, builders=BUILDERS, persistent=Home().load)
+    monkeypatch.setattr(items, "items", watched)
+    run(LONG, builders=BUILDERS, persistent=Home())
     assert max(taken) > (len(LONG) - FIRST_LONG) * 0.9
 
 
 def test_no_more_is_read_in_one_go_than_the_limits_are_looked_at() -> None:
     data = pickle_of({f"l{number}": torch.ones(2) for number in range(5000)})
     heard: list[int] = []
-    run(data, builders=BUILDERS, persistent=Home().load, tick=heard.append)
+    run(data, builders=BUILDERS, persistent=Home(), tick=heard.append)
     assert len(heard) > 1
     assert max(b - a for a, b in pairwise([0, *heard])) < len(data) / 2
     with pytest.raises(LimitReached):
-        run(data, builders=BUILDERS, persistent=Home().load, limits=replace(DEFAULT, memo=20_000))
+        run(data, builders=BUILDERS, persistent=Home(), limits=replace(DEFAULT, memo=20_000))
 
 
 @given(
