@@ -11,8 +11,8 @@ from inspector.errors import DamagedFile, InspectorError, NotAModel, visible
 from inspector.formats import Call, Contents, Found, Opening, legacy
 from inspector.formats.zips import LOCAL
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.machine import run
 from inspector.pickles.opcodes import Cut
+from inspector.pickles.running import run
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.sources import Bytes

@@ -17,7 +17,7 @@ from inspector.formats.torch_zip import NAME, Storages, records
 from inspector.formats.zip_directory import STORED, Member, decoded, zip64
 from inspector.formats.zips import LOCAL, SIZES_BEHIND, WRONG, Zip
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.machine import Pickled
+from inspector.pickles.pickled import Pickled
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.sources import Bytes, Source

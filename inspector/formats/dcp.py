@@ -17,8 +17,8 @@ from inspector.formats import read as read_any
 from inspector.formats.dcp_metadata import CLASSES, MARK, Place
 from inspector.formats.zips import LOCAL
 from inspector.nodes import Tensor
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, text
+from inspector.pickles.running import run
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.sources import LocalFile, Part, Pool

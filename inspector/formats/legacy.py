@@ -19,9 +19,10 @@ from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.class_sources import ClassSources, written_out
 from inspector.formats.zips import LOCAL
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.machine import Builder, Pickled, run
 from inspector.pickles.objects import Dict
 from inspector.pickles.opcodes import Cut
+from inspector.pickles.pickled import Builder, Pickled
+from inspector.pickles.running import run
 from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build

@@ -22,8 +22,8 @@ from inspector.formats.npy_header import MAGIC, Header
 from inspector.formats.zips import Zip
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.pickles import arrays
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Instance, text
+from inspector.pickles.running import run
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.sources import Flat

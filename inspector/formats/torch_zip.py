@@ -13,7 +13,8 @@ from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zip_end import REFUSES
 from inspector.formats.zips import Zip
-from inspector.pickles.machine import Builder, Pickled, run
+from inspector.pickles.pickled import Builder, Pickled
+from inspector.pickles.running import run
 from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build

@@ -14,8 +14,8 @@ from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.torch_zip import Storages, records, root_of, unpickled
 from inspector.nodes import Module, Node
-from inspector.pickles.machine import Builder, Pickled
 from inspector.pickles.objects import Dict, Global, Instance
+from inspector.pickles.pickled import Builder, Pickled
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 

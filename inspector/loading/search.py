@@ -20,8 +20,9 @@ from inspector.formats.zips import LOCAL, Zip
 from inspector.loading.hidden_members import Hidden, between, within
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.frames import crossing
-from inspector.pickles.machine import Pickled, run
 from inspector.pickles.objects import Dict, Global, Set
+from inspector.pickles.pickled import Pickled
+from inspector.pickles.running import run
 from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.sources import Bytes, LocalFile, Part, Source

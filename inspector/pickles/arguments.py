@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.dtypes import ALIASES, DTYPES
-from inspector.pickles.machine import Builder
 from inspector.pickles.objects import Global, Instance, text
+from inspector.pickles.pickled import Builder
 
 WORD = 1 << 63
 """What no size or stride reaches."""

@@ -6,8 +6,8 @@ import struct
 from typing import Any
 
 from inspector.nodes import Tensor
-from inspector.pickles.machine import Builder
 from inspector.pickles.objects import Global, Instance
+from inspector.pickles.pickled import Builder
 from inspector.storage import Memory, Storage, Traits, contiguous
 
 DTYPES = {

@@ -8,8 +8,9 @@ from typing import Any
 
 from inspector.errors import DamagedFile
 from inspector.limits import DEFAULT, Limits
-from inspector.pickles.machine import Builder, Pickled, run
 from inspector.pickles.opcodes import Cut
+from inspector.pickles.pickled import Builder, Pickled
+from inspector.pickles.running import run
 from inspector.sources import Source
 
 WINDOW = 1 << 12
@@ -26,7 +27,7 @@ class Cursor:
     """Reads on from `position` in a source whose rest may be of any size; no more is read than is needed.
 
     `heard` are the pickles that were read, each with the byte where it begins; the last one may have been stopped by a
-    limit. `beyond` is handed to `machine.run`.
+    limit. `beyond` is handed to `running.run`.
     """
 
     def __init__(

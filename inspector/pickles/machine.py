@@ -2,108 +2,25 @@
 
 The opcodes are those of CPython's `Lib/pickle.py` and `Lib/pickletools.py`. Where a real load would import, call, hash
 or compare, this machine makes an object of `inspector.pickles.objects`, or asks a builder for the inert form of a
-well-known call (a dict, a tensor). A pickle that breaks off keeps what it had made.
+well-known call (a dict, a tensor).
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from inspector.errors import LimitReached
-from inspector.limits import DEFAULT, Limits
+from inspector.limits import Limits
 from inspector.pickles.items import OPCODES, whole_tensors
 from inspector.pickles.memo import Memo
 from inspector.pickles.objects import Dict, Global, Instance, Opcode, Persistent, Set
 from inspector.pickles.opcodes import RARE, Broken, Cut, append_items, set_items, set_state
 from inspector.pickles.pattern import CALL
-from inspector.pickles.salvage import salvage
-
-Builder = Callable[[Any], Any]
-"""Takes a call's arguments, gives the inert object it makes, or None where the arguments are not as expected."""
+from inspector.pickles.pickled import Builder, Pickled
 
 COPIES = (Dict, Set, list, tuple, str, bytes)
 """What builders make of other objects by copying them."""
-
-ROUND = 1 << 16
-"""Opcodes between two looks at the clock and the limits."""
-
-
-@dataclass(slots=True)
-class Pickled:
-    """What one pickle holds.
-
-    `value` is the object; `end` the byte behind the pickle; `protocol` as it declares; `calls` everything that a real
-    load would call and no builder knows, in order; `names` what it would import, called or not; `broken` is where and
-    why it ended early, or None.
-    """
-
-    value: Any = None
-    end: int = 0
-    protocol: int = 0
-    calls: list[Instance] = field(default_factory=list)
-    names: list[Global] = field(default_factory=list)
-    broken: Broken | None = None
-
-
-def run(
-    data: bytes,
-    start: int = 0,
-    *,
-    builders: Mapping[str, Builder] | None = None,
-    persistent: Callable[[Any], Any] | None = None,
-    encoding: str = "utf-8",
-    limits: Limits = DEFAULT,
-    tick: Callable[[int], None] | None = None,
-    result: Pickled | None = None,
-    beyond: bool = False,
-) -> Pickled:
-    """The pickle that begins at byte `start` of `data`.
-
-    `builders` are looked up by `module.name`; `persistent` turns a persistent id into an object; `encoding` is tried
-    first for the texts of Python 2; `tick` hears the offset every `ROUND` opcodes and may raise to stop. `result` is
-    filled as it goes, for whoever wants what there was before a limit; with `beyond` the codes of copyreg's extension
-    registry, which no file can carry, do not end the pickle.
-    A pickle that is damaged does not raise: `broken` tells, and `value` is what stood so far. Raises `LimitReached`.
-    """
-    machine = Machine(data, start, builders or {}, persistent, encoding, limits)
-    machine.beyond = beyond
-    result = machine.result = result or machine.result
-    result.end = start
-    # Limits that are set low are looked at as often.
-    pace = max(1, min(ROUND, limits.opcodes, limits.memo, limits.depth, limits.stack))
-    try:
-        for _ in range(0, limits.opcodes, pace):
-            done = machine.step(pace)
-            if len(machine.memo) > limits.memo:
-                raise limits.reached("memo", "the pickle remembers more objects")
-            if done:
-                return result
-            if tick is not None:
-                tick(machine.position)
-            if len(machine.outer) > limits.depth:
-                raise limits.reached("depth", "the pickle nests deeper in marks")
-            if len(machine.stack) + sum(map(len, machine.outer)) > limits.stack:
-                raise limits.reached("stack", "the pickle stacks up more objects")
-        raise limits.reached("opcodes", "the pickle has more opcodes")
-    except LimitReached:
-        machine.discard()
-        raise
-    except Broken as error:
-        result.broken = error
-    except (IndexError, KeyError, struct.error, ValueError, OverflowError, TypeError, AttributeError) as error:
-        # Bytes that are missing, an empty stack, an id never stored: what each means depends on the opcode alone.
-        at = min(machine.position, len(data))
-        # At most the last byte is left over by an opcode that needs two.
-        if at >= len(data) - 1 or isinstance(error, struct.error):
-            result.broken = Cut(at, f"the pickle ends at byte {len(data)}, before it is complete")
-        else:
-            result.broken = Broken(at, f"the pickle is damaged near byte {at}")
-    result.end = min(machine.position, len(data))
-    result.value = salvage([*machine.outer, machine.stack])
-    return result
 
 
 class Machine:
@@ -143,7 +60,7 @@ class Machine:
         for index in list(self.memo):
             del self.memo[index]
 
-    def step(self, count: int = ROUND) -> bool:
+    def step(self, count: int) -> bool:
         """Runs up to `count` opcodes; true when STOP was one of them."""
         data, memo, outer, stack = self.data, self.memo, self.outer, self.stack
         # Without a builder for it no object is this one; None would be every None of the pickle.

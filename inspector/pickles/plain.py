@@ -12,7 +12,7 @@ from inspector.pickles.objects import Dict, Set
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from inspector.pickles.machine import Builder
+    from inspector.pickles.pickled import Builder
 
 
 def _mapping(type: str) -> Builder:

@@ -12,9 +12,9 @@ from typing import Any
 from inspector.nodes import Kind, Tensor
 from inspector.pickles import arrays
 from inspector.pickles.arguments import device_name, dtype_name, guarded, integers, torch_size
-from inspector.pickles.machine import Builder
 from inspector.pickles.objects import Dict, Global, Instance
 from inspector.pickles.parts import copied, made_of, with_state
+from inspector.pickles.pickled import Builder
 from inspector.pickles.plain import PLAIN
 from inspector.storage import PLAIN as NO_TRAITS
 from inspector.storage import Quantization, Storage, Traits

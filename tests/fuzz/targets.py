@@ -15,8 +15,8 @@ from inspector.loading.places import places
 from inspector.loading.search import Search
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.frames import crossing
-from inspector.pickles.machine import run
 from inspector.pickles.objects import text
+from inspector.pickles.running import run
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
 from inspector.query import Query, QueryError

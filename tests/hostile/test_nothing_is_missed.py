@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from inspector.pickles.frames import crossing
-from inspector.pickles.machine import run
+from inspector.pickles.running import run
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,7 +18,7 @@ COMPARE = """
 import random, resource, sys
 from collections import Counter
 resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-from inspector.pickles.machine import run
+from inspector.pickles.running import run
 from inspector.pickles.objects import Global
 from tests.hostile.programs import harm, program
 calls = 0

@@ -9,9 +9,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Set
 from inspector.pickles.plain import PLAIN
+from inspector.pickles.running import run
 
 PROTOCOLS = range(pickle.HIGHEST_PROTOCOL + 1)
 

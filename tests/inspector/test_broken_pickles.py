@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from inspector.errors import LimitReached
 from inspector.limits import Limits
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, text
 from inspector.pickles.opcodes import Cut
 from inspector.pickles.plain import PLAIN
+from inspector.pickles.running import run
 from tests.inspector.pickled import PROTOCOLS, data, plain
 
 TREE = {"weights": {f"layer{number}": (number, [1.5] * number) for number in range(20)}, "epoch": 3, "é": {b"x", None}}

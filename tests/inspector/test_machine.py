@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Persistent
 from inspector.pickles.plain import PLAIN
+from inspector.pickles.running import run
 from tests.inspector.pickled import PROTOCOLS, data, exact, loaded, plain
 
 # One pickle for each opcode, by the opcode's name; what it loads as is asked of `pickle.loads`.

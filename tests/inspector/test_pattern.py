@@ -16,8 +16,8 @@ from inspector.errors import LimitReached
 from inspector.limits import DEFAULT
 from inspector.nodes import Tensor
 from inspector.pickles import items, machine
-from inspector.pickles.machine import run
 from inspector.pickles.objects import Dict, Global, Instance, Persistent
+from inspector.pickles.running import run
 from inspector.pickles.storages import Named
 from inspector.pickles.tensors import BUILDERS
 from inspector.storage import Storage
