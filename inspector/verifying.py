@@ -15,7 +15,7 @@ from inspector.soundness import LISTED, told
 from inspector.storage import Storage, is_checked
 
 if TYPE_CHECKING:
-    from inspector.formats.zip_directory import Member
+    from inspector.formats.zip_members import Member
     from inspector.formats.zips import Zip
 
 READ = 1 << 12

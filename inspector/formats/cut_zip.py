@@ -14,7 +14,7 @@ from typing import Any
 from inspector.errors import DamagedFile, brief
 from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.torch_zip import NAME, Storages, records
-from inspector.formats.zip_directory import STORED, Member, decoded, zip64
+from inspector.formats.zip_members import STORED, Member, decoded, zip64
 from inspector.formats.zips import LOCAL, SIZES_BEHIND, WRONG, Zip
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.pickled import Pickled
@@ -95,7 +95,7 @@ def end_of_archive(source: Source, opening: Opening) -> int | None:
     return at if behind >= 0 and at <= source.size else None
 
 
-def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
+def _object(archive: _Cut, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
     """What the first member holds, and the byte behind it."""
     source = archive.source
     if first.method == STORED:
@@ -103,7 +103,7 @@ def _object(archive: Zip, first: Member, storages: Storages, opening: Opening) -
         return cursor.pickle(BUILDERS, storages), cursor.position
     if first.flags & SIZES_BEHIND:
         raise DamagedFile(f"the archive is cut off, and how large its packed {brief(first.name)} is stood at its end")
-    archive.members[first.name] = first
+    archive.found[first.name] = first
     cursor = Cursor(Bytes(archive.contents(first.name)), 0, opening.limits)
     return cursor.pickle(BUILDERS, storages), first.start + first.packed
 
@@ -114,8 +114,11 @@ class _Cut(Zip):
     end = 0
     """The byte behind the last member that was found."""
 
+    found: dict[str, Member]
+
     def _read_directory(self) -> None:
         """There is none."""
+        self.members = self.found = {}
 
     def list_members(self, folder: str, sizes: Mapping[str, int]) -> None:
         """Lists the members of `folder`, which follow each other, of the sizes that are known of them."""
@@ -135,7 +138,7 @@ class _Cut(Zip):
             behind = cursor.peek(8)
             if member.flags & SIZES_BEHIND and len(behind) == 8 and behind.startswith(_BEHIND):
                 member.crc = int.from_bytes(behind[4:], "little")
-            self.members[member.name] = member
+            self.found[member.name] = member
             self.end = cursor.position
 
     def _next(self, cursor: Cursor, folder: str) -> Member | None:

@@ -42,7 +42,7 @@ def recognises(found: Found) -> bool:
     """Whether it begins as .npy does, or is a zip that holds such."""
     if found.head.startswith(MAGIC):
         return True
-    return found.archive is not None and any(name.endswith(SUFFIX) for name in found.archive.members)
+    return found.archive is not None and any(found.archive.ending(SUFFIX))
 
 
 def read(found: Found, opening: Opening) -> Contents:

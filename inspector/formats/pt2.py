@@ -227,7 +227,7 @@ def parsed(data: bytes, name: str, problems: list[str]) -> dict[str, Any]:
 
 def _root(archive: Zip) -> str | None:
     """The folder, with its slash, in which `archive_format` lies."""
-    return next((name.removesuffix("archive_format") for name in archive.members if name.endswith("archive_format")), None)
+    return next((name.removesuffix("archive_format") for name in archive.ending("archive_format")), None)
 
 
 def _signature(described: dict[str, Any]) -> tuple[dict[str, tuple[Kind, bool]], dict[str, int]]:

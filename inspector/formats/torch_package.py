@@ -72,4 +72,4 @@ def _reader(archive: Zip, member: str) -> Callable[[], str]:
 def _root(archive: Zip) -> str | None:
     """The folder, with its slash, of `.data/extern_modules`."""
     ending = ".data/extern_modules"
-    return next((name.removesuffix(ending) for name in archive.members if name.endswith(ending)), None)
+    return next((name.removesuffix(ending) for name in archive.ending(ending)), None)

@@ -6,12 +6,13 @@ Source: `torch/serialization.py` (`_save`, `_load`) and `caffe2/serialize/inline
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from inspector.errors import DamagedFile, InspectorError, brief
 from inspector.formats import Call, Contents, Found, Opening
-from inspector.formats.zip_directory import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zip_end import REFUSES
+from inspector.formats.zip_members import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zips import Zip
 from inspector.pickles.pickled import Builder, Pickled
 from inspector.pickles.running import run
@@ -84,20 +85,14 @@ class Storages(Named):
 
     def check(self) -> None:
         """Notes which storages the archive lacks, or holds at another size than the pickle says."""
-        members, end = self.archive.members, self.archive.source.size
+        whole = self.archive.name_if_whole
         for storage in self.known.values():
-            member = members.get(storage.key)
-            if (
-                member is None
-                or member.size != storage.nbytes
-                or member.method != STORED
-                or member.flags & (ENCRYPTED | PATCHED)
-                or max(member.start, member.header + LOCAL_HEADER) + member.packed > end
-            ):
-                storage.problem = storage.problem or self._problem(storage)
+            # One text for both: there may be a million.
+            name = whole(storage.key, storage.nbytes)
+            if name:
+                storage.key = name
             else:
-                # One text for both: there may be a million.
-                storage.key = member.name
+                storage.problem = storage.problem or self._problem(storage)
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """`length` bytes of a storage from byte `offset`."""
@@ -126,8 +121,8 @@ class Storages(Named):
 def root_of(archive: Zip) -> str | None:
     """The folder, with its slash, that holds `data.pkl`: the first member's, as torch has it, else any; None if none."""
     first = next(iter(archive.members), "")
-    candidates = [first.partition("/")[0] + "/", ""]
-    candidates += [name.removesuffix("data.pkl") for name in archive.members if name.endswith("/data.pkl")]
+    deeper = (name.removesuffix("data.pkl") for name in archive.ending("/data.pkl"))
+    candidates = chain((first.partition("/")[0] + "/", ""), deeper)
     return next((folder for folder in candidates if archive.find(folder + "data.pkl") is not None), None)
 
 
@@ -141,7 +136,7 @@ def _tell_roots(archive: Zip, folder: str) -> None:
     read = archive.find(folder + "data.pkl")
     if read is not None and read.name != folder + "data.pkl":
         archive.problems.append(f"PyTorch takes {brief(read.name)} for data.pkl, Python's zipfile does not")
-    others = [name for name, member in archive.members.items() if name.endswith("/data.pkl") and member is not read]
+    others = [name for name in archive.ending("/data.pkl") if archive.members[name] is not read]
     if others:
         archive.problems.append(f"{brief(others[0])} is another data.pkl, which PyTorch does not read")
 

@@ -80,7 +80,7 @@ class _Code:
         self.problems: list[str] = []
         self.files: dict[str, dict[str, dict[str, list[str]]]] = {}
         self.homes: dict[int, str] = {}
-        names = [name for name in archive.members if name.startswith(self.prefix) and name.endswith(".py")]
+        names = [name for name in archive.ending(".py") if name.startswith(self.prefix)]
         self.texts = {name.removeprefix(root): self._reader(name) for name in names}
 
     def _reader(self, name: str) -> Any:
@@ -157,8 +157,8 @@ def _extras(archive: Zip, root: str) -> dict[str, str]:
     """The files that were saved along (`_extra_files`): their sizes."""
     prefix = root + "extra/"
     return {
-        f"extra file {name.removeprefix(prefix)}": f"{member.size} bytes"
-        for name, member in archive.members.items()
+        f"extra file {name.removeprefix(prefix)}": f"{archive.members[name].size} bytes"
+        for name in archive.members
         if name.startswith(prefix)
     }
 

@@ -4,57 +4,24 @@ PyTorch reads archives by miniz (`third_party/miniz-3.0.2/miniz.c` of PyTorch 2.
 `mz_zip_locate_file_binary_search`), Python by its own zipfile. A file can be made so that they differ: what PyTorch
 takes is what is read here, and every difference is told. Where PyTorch refuses an archive, it is read as Python would.
 
-Format: PKWARE's APPNOTE.TXT 6.3.10 (central directory 4.3.12, zip64 extra field 4.5.3).
+Format: PKWARE's APPNOTE.TXT 6.3.10 (central directory 4.3.12).
 """
 
 from __future__ import annotations
 
-import struct
 from dataclasses import dataclass, field
 
 from inspector.errors import DamagedFile, brief
 from inspector.formats.zip_end import CENTRAL, ENTRY, REFUSES, EndRecord, end_record, is_entry
+from inspector.formats.zip_members import ENCRYPTED, FOLDER, LOCAL_HEADER, MASKED, PATCHED, STORED, Entries, Members
 from inspector.limits import Limits
 from inspector.sources import Source
-
-STORED, DEFLATED = 0, 8
-
-ENCRYPTED, PATCHED, MASKED = 0x41, 0x20, 0x2000
-"""Flags of members that neither PyTorch nor this program reads."""
-
-ODD = ENCRYPTED | PATCHED | MASKED
-
-FOLDER = 0x10
-"""The attribute of a folder, of which PyTorch reads no bytes."""
-
-LOCAL_HEADER = 30
-"""Bytes of a local header before its name."""
-
-WIDE = 0xFFFFFFFF
-"""What stands for a number that 32 bits can't hold."""
 
 NAMED = 10
 """Members that are named for each difference."""
 
 SORTED = 10_000
 """Members up to which it is worked out which of two of one name PyTorch takes."""
-
-
-@dataclass(slots=True)
-class Member:
-    """One entry of the directory. `size` is what it holds, `packed` what it takes in the file, in bytes.
-
-    `header` is the byte of its local header; `start` that of its data, once somebody asked.
-    """
-
-    name: str
-    size: int
-    packed: int
-    method: int
-    header: int
-    crc: int
-    flags: int
-    start: int = -1
 
 
 @dataclass(slots=True)
@@ -65,9 +32,9 @@ class Directory:
     archive with its comment.
     """
 
-    members: list[Member] = field(default_factory=list)
-    chosen: dict[str, Member] = field(default_factory=dict)
-    last: dict[str, Member] = field(default_factory=dict)
+    members: Entries
+    chosen: Members
+    last: Members
     problems: list[str] = field(default_factory=list)
     start: int = 0
     end: int = 0
@@ -102,8 +69,20 @@ def read_directory(source: Source, limits: Limits) -> Directory:
 
 def _parsed(source: Source, record: EndRecord, start: int, shift: int) -> Directory:
     """The directory that begins at a byte, with its members' places shifted."""
-    directory = Directory(start=start, end=record.behind)
-    _parse(source.read(start, record.size), record.count, shift, source.size, directory)
+    data = source.read(start, record.size)
+    entries = Entries(data, record.count, shift, source.size)
+    last = Members(entries, dict(zip(entries.names, range(len(entries)), strict=True)))
+    directory = Directory(entries, last, last, [], start, record.behind)
+    if len(entries) < record.count:
+        directory.problems.append(f"the zip directory is damaged: it can be read in part, and {REFUSES}")
+    elif data.startswith(CENTRAL, entries.end):
+        more = f"more members than the {record.count} of its end record, which are all that PyTorch sees"
+        directory.problems.append(f"the zip directory lists {more}")
+    elif entries.end != len(data):
+        directory.problems.append(f"{len(data) - entries.end} bytes of the zip directory are no members")
+    _tell(directory, source.size)
+    if len(last) < len(entries) or not entries.simple:
+        _choose(directory)
     return directory
 
 
@@ -116,54 +95,11 @@ def _around(source: Source, record: EndRecord, directory: Directory) -> list[str
     """What is odd about an archive that lies where it says."""
     told = [f"{record.refused}: {REFUSES}"] if record.refused else []
     told += [record.note] if record.note else []
-    first = min((member.header for member in directory.members), default=0)
-    if first > 0:
-        told.append(f"{first} bytes stand before the first member of the zip archive")
+    if directory.members.first > 0:
+        told.append(f"{directory.members.first} bytes stand before the first member of the zip archive")
     if record.behind < source.size:
         told.append(f"{source.size - record.behind} bytes stand behind the zip archive")
     return told
-
-
-def _parse(data: bytes, count: int, shift: int, there: int, directory: Directory) -> None:
-    """Makes the members of a directory's bytes, for an archive of `there` bytes, and tells what is odd about them."""
-    at, end = 0, len(data)
-    raws: list[bytes] = []
-    odd: list[tuple[Member, int, int]] = []
-    members, unpack, fixed = directory.members, ENTRY.unpack_from, ENTRY.size
-    seen = 0
-    while seen < count and at + fixed <= end:
-        magic, flags, method, crc, packed, size, name, extra, comment, disk, attributes, header = unpack(data, at)
-        behind = at + fixed + name + extra + comment
-        if magic != CENTRAL or behind > end:
-            break
-        at += fixed
-        raw = data[at : at + name]
-        if size == WIDE or packed == WIDE or header == WIDE:
-            size, packed, header = zip64(data[at + name : at + name + extra], size, packed, header)
-        header += shift
-        member = Member(raw.decode() if raw.isascii() else decoded(raw, flags), size, packed, method, header, crc, flags)
-        raws.append(raw)
-        members.append(member)
-        if (
-            (size != packed and (not method or not packed))
-            or header + LOCAL_HEADER + packed > there
-            or flags & ODD
-            or disk > 1
-            or attributes & FOLDER
-            or b"\0" in raw
-        ):
-            odd.append((member, disk, attributes))
-        at = behind
-        seen += 1
-    if seen < count:
-        directory.problems.append(f"the zip directory is damaged: it can be read in part, and {REFUSES}")
-    elif data[at : at + len(CENTRAL)] == CENTRAL:
-        more = f"more members than the {count} of its end record, which are all that PyTorch sees"
-        directory.problems.append(f"the zip directory lists {more}")
-    elif at != end:
-        directory.problems.append(f"{end - at} bytes of the zip directory are no members")
-    _tell(directory, odd, there)
-    _choose(directory, raws)
 
 
 class _Told:
@@ -180,10 +116,12 @@ class _Told:
             self.problems.append(f"{brief(name)}: {what}: {effect}")
 
 
-def _tell(directory: Directory, odd: list[tuple[Member, int, int]], there: int) -> None:
+def _tell(directory: Directory, there: int) -> None:
     """Tells of what PyTorch refuses an archive for, or reads otherwise than others do."""
     told = _Told(directory.problems)
-    for member, disk, attributes in odd:
+    for number in directory.members.odd:
+        member = directory.members[number]
+        disk, attributes = directory.members.kind(number)
         name, size, packed = member.name, member.size, member.packed
         if (member.method == STORED and size != packed) or (size and not packed):
             told.say(name, f"{packed} bytes in the file are said to hold {size}", REFUSES)
@@ -201,18 +139,18 @@ def _tell(directory: Directory, odd: list[tuple[Member, int, int]], there: int) 
             told.say(name, "a zero byte stands in its name", "Python's zipfile takes the name to end there")
 
 
-def _choose(directory: Directory, raws: list[bytes]) -> None:
+def _choose(directory: Directory) -> None:
     """Finds for each name the member that PyTorch finds: it takes names that differ in case only for one."""
     members = directory.members
-    directory.last = directory.chosen = {member.name: member for member in members}
-    folded = [raw.lower() for raw in raws]
-    if len(directory.last) == len(members) and len(set(folded)) == len(folded):
+    folded = [members.raw(number).lower() for number in range(len(members))]
+    if len(set(folded)) == len(folded):
         return
     groups: dict[bytes, list[int]] = {}
     for index, name in enumerate(folded):
         groups.setdefault(name, []).append(index)
     order = _sorted(folded) if len(folded) <= SORTED else None
-    directory.chosen = dict(directory.last)
+    chosen = dict(directory.last.numbers)
+    directory.chosen = Members(members, chosen)
     told = _Told(directory.problems)
     twice = 0
     for name, indices in groups.items():
@@ -221,10 +159,10 @@ def _choose(directory: Directory, raws: list[bytes]) -> None:
         twice += 1
         taken = _found(order, folded, name) if order is not None else indices[-1]
         for index in indices:
-            directory.chosen[members[index].name] = members[taken]
+            chosen[members.names[index]] = taken
         said = f"number {indices.index(taken) + 1}" if order is not None else "any"
-        same = len({members[index].name for index in indices}) == 1
-        shown = ", ".join(brief(members[index].name) for index in (indices[:1] if same else indices[:3]))
+        same = len({members.names[index] for index in indices}) == 1
+        shown = ", ".join(brief(members.names[index]) for index in (indices[:1] if same else indices[:3]))
         told.say(
             shown, f"the archive lists it {len(indices)} times", f"PyTorch reads {said} of them, Python's zipfile the last"
         )
@@ -266,28 +204,3 @@ def _found(order: list[int], names: list[bytes], name: bytes) -> int:
         else:
             high = middle - 1
     raise KeyError(name)
-
-
-def decoded(raw: bytes, flags: int) -> str:
-    """A member's name. PyTorch compares bytes, and writes UTF-8; other writers without that flag mean code page 437."""
-    if raw.isascii():
-        return raw.decode("ascii")
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        return raw.decode("utf-8", "surrogateescape") if flags & 0x800 else raw.decode("cp437")
-
-
-def zip64(extra: bytes, size: int, packed: int, header: int) -> tuple[int, int, int]:
-    """Sizes and offset with those that 32 bits can't hold taken from the zip64 extra field (id 1)."""
-    at = 0
-    while at + 4 <= len(extra):
-        kind, length = struct.unpack_from("<2H", extra, at)
-        if kind == 1:
-            wide = iter(struct.unpack_from(f"<{min(length, len(extra) - at - 4) // 8}Q", extra, at + 4))
-            size = next(wide, size) if size == WIDE else size
-            packed = next(wide, packed) if packed == WIDE else packed
-            header = next(wide, header) if header == WIDE else header
-            break
-        at += 4 + length
-    return size, packed, header

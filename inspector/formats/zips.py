@@ -9,21 +9,11 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 from inspector.errors import DamagedFile, brief
-from inspector.formats.zip_directory import (
-    DEFLATED,
-    ENCRYPTED,
-    LOCAL_HEADER,
-    NAMED,
-    PATCHED,
-    STORED,
-    WIDE,
-    Member,
-    decoded,
-    read_directory,
-)
+from inspector.formats.zip_directory import NAMED, read_directory
+from inspector.formats.zip_members import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED, WIDE, Member, Members, decoded
 from inspector.limits import DEFAULT, Limits
 from inspector.sources import Bytes, Part, Source
 
@@ -55,9 +45,9 @@ class Zip:
     def __init__(self, source: Source, limits: Limits = DEFAULT) -> None:
         self.source = source
         self.limits = limits
-        self.members: dict[str, Member] = {}
+        self.members: Mapping[str, Member] = {}
         self.problems: list[str] = []
-        self._folded: dict[str, Member] = {}
+        self._folded: dict[str, str] = {}
         self._inflated: tuple[Member | None, bytes] = (None, b"")
         self._otherwise = 0
         self._read_directory()
@@ -73,10 +63,28 @@ class Zip:
 
     def find(self, name: str) -> Member | None:
         """The member of this name, or, as in PyTorch, one whose name differs in case only; None if there is none."""
-        found = self.members.get(name)
+        members = self.members
+        found = members.get(name)
+        if found is None and isinstance(members, Members) and members.entries.simple:
+            return members.get(_folded(name))
         if found is None and not self._folded:
-            self._folded = {_folded(key): member for key, member in self.members.items()}
-        return found or self._folded.get(_folded(name))
+            self._folded = {_folded(key): key for key in members}
+        return found or members.get(self._folded.get(_folded(name), name))
+
+    def ending(self, letters: str) -> Iterator[str]:
+        """The names that end with these letters of ASCII."""
+        members = self.members
+        if isinstance(members, Members) and letters.encode() not in members.entries.data:
+            return iter(())
+        return (name for name in members if name.endswith(letters))
+
+    def name_if_whole(self, name: str, size: int) -> str:
+        """A member's name as the archive keeps it, if a quick look shows that it is stored, whole and of this size."""
+        members = self.members
+        if not isinstance(members, Members) or name not in members.numbers:
+            return ""
+        entries, number = members.entries, members.numbers[name]
+        return entries.names[number] if entries.sizes[number] == size and entries.is_plain(number) else ""
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """`length` bytes of the member `key` from byte `offset` of its contents."""

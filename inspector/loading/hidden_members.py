@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 
 from inspector.errors import DamagedFile
-from inspector.formats.zip_directory import LOCAL_HEADER, STORED, decoded
+from inspector.formats.zip_members import LOCAL_HEADER, STORED, decoded
 from inspector.formats.zips import HARMLESS, LOCAL, Zip
 from inspector.sources import Bytes, Part, Source
 

@@ -280,8 +280,11 @@ class Search:
         native = root is not None and archive.find(f"{root}constants.pkl") is not None
         read = {f"{root}data.pkl", f"{root}constants.pkl"} if root is not None else set()
         done: set[int] = set()
-        for name, member in list(archive.members.items()):
-            if not name.lower().endswith(".pkl") or not member.size or id(member) in done:
+        for name in archive.members:
+            if not name.lower().endswith(".pkl"):
+                continue
+            member = archive.members[name]
+            if not member.size or id(member) in done:
                 continue
             done.add(id(member))
             storages = Named()

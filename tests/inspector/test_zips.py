@@ -215,6 +215,29 @@ def test_bytes_before_the_archive_are_told_of() -> None:
     assert {name: archive.contents(name) for name in archive.members} == inside
 
 
+def test_a_directory_of_entries_of_many_kinds_is_read_as_python_reads_it() -> None:
+    def kind(number: int) -> tuple[bytes, bytes, bytes]:
+        odd = number % 97 == 0
+        return entry(b"d/%d" % number, bytes(number % 5), method=8 * (number % 61 == 0), wide=odd, flags=0x800 * odd)
+
+    data = by_hand(*map(kind, range(1200)))
+    archive = Zip(Bytes(data))
+    with zipfile.ZipFile(io.BytesIO(data)) as pythons:
+        expected = {info.filename: (info.file_size, info.compress_size, info.header_offset, info.CRC, info.compress_type,
+                                    info.flag_bits) for info in pythons.infolist()}  # fmt: skip
+    assert expected == {
+        name: (each.size, each.packed, each.header, each.crc, each.method, each.flags)
+        for name, each in archive.members.items()
+    }
+    assert archive.problems == []
+
+
+def test_names_that_are_the_same_bytes_are_one_name_however_they_are_read() -> None:
+    archive = Zip(Bytes(by_hand(entry(b"\xff", b"first", flags=0x800), entry(b"\xff", b"second"))))
+    (problem,) = archive.problems
+    assert "the archive lists it 2 times" in problem
+
+
 def test_of_members_of_one_name_it_is_told_which_counts(tmp_path: Path) -> None:
     data = by_hand(entry(b"a", b"first"), entry(b"b", b"x"), entry(b"a", b"second"))
     archive = Zip(Bytes(data))
