@@ -17,11 +17,17 @@ Test = Callable[[str, str], object]
 LONGEST_PATTERN = 200
 """Characters of a regular expression."""
 
-LONGEST = 200
+LONGEST = 150
 """Characters of a text, from its end, in which a regular expression searches."""
 
-WAYS = LONGEST**3
-"""In how many ways an expression may match from one place on, at most: three repeats without end and little else."""
+REPEAT = LONGEST // 4
+"""In how many ways a repeat without end matches: not one for each character, since repeats share those after a place."""
+
+WAYS = REPEAT**3
+"""In how many ways an expression may match from one place on, at most: three repeats without end and little else.
+
+Nothing can stop a search while it is in one text, not even a signal: this keeps the worst of them below a second.
+"""
 
 SECONDS = 1.0
 """What searching with one expression may take in all."""
@@ -89,7 +95,7 @@ def expression(pattern: str) -> Test:
         raise Unfit(error.msg, error.pos or 0) from None
     except (OverflowError, RecursionError):
         raise Unfit("the expression is too large") from None
-    if _ways(pattern) <= LONGEST:
+    if _ways(pattern) <= REPEAT:
         return lambda text, small: search(text if len(text) <= LONGEST else text[-LONGEST:]) is not None
     spent = 0.0
 
@@ -160,7 +166,7 @@ def _repeated(ways: int, quantifier: re.Match[str], at: int) -> int:
     elif mark is not None or not high:
         if ways > 1:
             raise Unfit("what is repeated without end may hold no choices and no repeats", at)
-        return LONGEST
+        return REPEAT
     if ways > 1:
         return min(int(ways ** min(most, 64)), WAYS + 1) + 1
-    return max(most - least, 0) + 1
+    return min(max(most - least, 0) + 1, REPEAT)

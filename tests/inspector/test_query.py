@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -79,6 +80,7 @@ HANGING = [
     "(a+)+$", "(a|a)*$", "(a|ab)*c", "(a*)*b", "(a?){30}a{30}", "(?:a+b?)+c", "a*" * 8 + "b", "a?" * 40 + "a" * 40,
     "(a|a)" * 25 + "b", "(.*a){20}", "(x+x+)+y", "((a{1,50}){1,50}){1,50}", "([ab]|a)+c", ".*" * 5 + "z", "(?x)a # (",
     r"(a\w*){9}", "(?:(?:a|b)|(?:a|c)){20}d", "(a{0,99}){9}b", "(?=(a+)+)b",
+    "(a?){22}b", "(?:aa?|a){12}x", "a*(a?){12}b",
 ]  # fmt: skip
 
 
@@ -98,6 +100,15 @@ def test_what_is_not_refused_ends_soon(pattern: str, name: str) -> None:
     start = time.process_time()
     query.matches(NODE, name)
     assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("pattern", ["a*a*a*b", "a*?a*?a*?b", "a*a*(a?){5}b", "(a?){15}b", r"(.*)\1(.*)\2(.*)\3x"])
+def test_the_slowest_search_in_one_name_is_over_before_anybody_has_to_end_it(pattern: str) -> None:
+    query = Query(f"/{pattern}/")
+    start = time.process_time()
+    with suppress(QueryError):
+        query.matches(NODE, "a" * 1000)
+    assert time.process_time() - start < 2
 
 
 def test_the_slowest_expression_ends_within_seconds_and_says_so() -> None:
