@@ -6,6 +6,7 @@ gone, by the very signal if there was one, so that shells and supervisors see wh
 
 Signals are handled by the main thread, between two steps of whatever it does; where it hangs, a thread that does nothing
 else takes over. That thread also sees when the terminal is gone, which nobody tells a process that ignores SIGHUP.
+Where no thread can do anything, the guardian (`tui/guardian.py`) does it.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import resource
 import select
 import signal
+import socket
 import sys
 import termios
 import threading
@@ -23,19 +25,20 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.errors import visible
-from tui import log
+from tui import guardian, log
+from tui.guardian import GIVEN_BACK, SIGNALS
 
 if TYPE_CHECKING:
     from tui.terminal import Output
 
-SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
-"""What ends a program; one that is ignored from the start (`nohup`) stays so."""
-
-GRACE = 0.5
+GRACE = 0.4
 """Seconds that the main thread has to see a signal before it counts as hanging."""
 
-LONGEST = 1.2
+LONGEST = 1.0
 """Seconds after which the process is gone, whatever it still wanted to say."""
+
+CALM = 1.0
+"""Seconds from the start, or from the last signal, after which there is time to start the guardian."""
 
 CRASHED = 2
 """The exit status of a mistake in this program."""
@@ -51,13 +54,13 @@ class Leaving:
         self._former: dict[signal.Signals, Any] = {}
         self._lock = threading.Lock()
         self._by: int | None = None
-        self._woken, self._wake = os.pipe()
+        self._heard, self._wake = socket.socketpair()
 
     def __enter__(self) -> Leaving:
         with suppress(termios.error):
             self._settings = termios.tcgetattr(self.keyboard)
-        os.set_blocking(self._wake, False)
-        self._former_wake = signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        self._wake.setblocking(False)
+        self._former_wake = signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 self._former[number] = signal.signal(number, self._on_signal)
@@ -70,11 +73,13 @@ class Leaving:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if error is not None:
             self._restore()
+        else:
+            self._wake.send(bytes([GIVEN_BACK]))
         for number, former in self._former.items():
             signal.signal(number, former)
         threading.excepthook = self._former_hook
         signal.set_wakeup_fd(self._former_wake)
-        os.close(self._wake)
+        self._wake.close()
 
     def crash(self, error: BaseException) -> None:
         """End with a mistake of this program."""
@@ -97,26 +102,45 @@ class Leaving:
 
     def _watch(self) -> None:
         """Waits for a signal that the main thread does not see in time, and for the end of the terminal."""
+        # They are for the main thread, and not for what is started here.
+        signal.pthread_sigmask(signal.SIG_BLOCK, (*SIGNALS, signal.SIGTSTP, signal.SIGTTOU))
+        guarding: object = None
         waiting = select.poll()
-        waiting.register(self._woken, select.POLLIN)
+        waiting.register(self._heard, select.POLLIN)
         for terminal in {self.keyboard, self.output.fileno()}:
             waiting.register(terminal, 0)
         while True:
-            for descriptor, event in waiting.poll():
-                if descriptor != self._woken:
+            events = waiting.poll(CALM * 1000 if guarding is None else None)
+            if not events:
+                guarding = self._start_guardian() or False
+            for descriptor, event in events:
+                if descriptor != self._heard.fileno():
                     # Systems that can't poll a terminal say so by POLLNVAL.
                     waiting.unregister(descriptor)
                     if not event & select.POLLNVAL:
                         self.lost()
                     continue
-                numbers = os.read(self._woken, 512)
-                if not numbers:
-                    os.close(self._woken)
+                numbers = self._heard.recv(512, socket.MSG_PEEK)
+                if not numbers or GIVEN_BACK in numbers:
                     return
                 for number in self._former:
                     if number in numbers:
                         time.sleep(GRACE)
                         self._leave_by(number)
+                # The guardian goes by what is not taken.
+                self._heard.recv(len(numbers))
+
+    def _start_guardian(self) -> object:
+        from inspector.statistics.helper import can_be_started
+        from tui.terminal import RESET
+
+        if not can_be_started():
+            return None
+        with suppress(OSError):
+            started = guardian.start(self._heard, self.output.fileno(), RESET, self.keyboard, self._settings)
+            guardian.let_the_second_end_it(self._former)
+            return started
+        return None
 
     def _leave(self, what: str, status: int, error: BaseException | None = None) -> None:
         """Ends the process. Returns only to a signal that came while this thread was already here."""
@@ -135,23 +159,16 @@ class Leaving:
             self._end(status)
 
     def _restore(self) -> None:
-        """Gives the terminal back as it was; what a shell in the foreground has set in the meantime stays."""
-        # A process in the background is stopped when it sets up or writes to the terminal, unless it blocks this.
-        signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTTOU,))
+        """Gives the terminal back as it was."""
         self.output.give_back()
-        with suppress(OSError, termios.error):
-            if self._settings is not None and os.tcgetpgrp(self.keyboard) == os.getpgrp():
-                termios.tcflush(self.keyboard, termios.TCIFLUSH)
-                termios.tcsetattr(self.keyboard, termios.TCSANOW, self._settings)
+        guardian.set_back(self.keyboard, self._settings)
+        with suppress(OSError):
+            self._wake.send(bytes([GIVEN_BACK]))
 
     def _say(self, text: str) -> None:
-        with suppress(OSError, AttributeError, ValueError):
+        with suppress(AttributeError, ValueError):
             assert sys.__stderr__ is not None
-            descriptor = sys.__stderr__.fileno()
-            if select.select((), (descriptor,), (), GRACE)[1]:
-                # Printing may have left the cursor behind a question.
-                start = "\r" if os.isatty(descriptor) else ""
-                os.write(descriptor, f"{start}{text}\n".encode(errors="backslashreplace"))
+            guardian.say(sys.__stderr__.fileno(), text, GRACE)
 
     def _end(self, status: int) -> NoReturn:
         number = status - 128

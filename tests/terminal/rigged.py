@@ -61,13 +61,20 @@ def deaf() -> None:
     at_i(lambda _: hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1))
 
 
+def held() -> None:
+    """A thread that searches has Python's lock, in a text for which it needs longer than anybody lives."""
+    import re
+
+    at_i(lambda _: threading.Thread(target=re.search, args=("(a+)+$", "a" * 100 + "b")).start())
+
+
 def at_i(do: Callable[[object], object]) -> None:
     from tui.screens.explorer import ExplorerScreen
 
     ExplorerScreen.action_metadata = do
 
 
-RIGS = {rig.__name__: rig for rig in (slow, unsynced, callback, reader, thread, loop, stuck, deaf)}
+RIGS = {rig.__name__: rig for rig in (slow, unsynced, callback, reader, thread, loop, stuck, deaf, held)}
 
 
 if __name__ == "__main__":

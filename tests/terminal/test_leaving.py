@@ -66,6 +66,54 @@ def test_also_while_the_main_thread_is_deaf_then_by_the_status_that_shells_give_
     assert "pbkdf2_hmac" in log_of(terminal, tmp_path)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_also_where_nothing_of_it_can_run_any_more(tmp_path: Path, number: signal.Signals) -> None:
+    with run(tmp_path, "held") as terminal, leaving(terminal):
+        wait_for_the_guardian(terminal)
+        hang(terminal)
+        os.kill(terminal.process.pid, number)
+    assert terminal.process.returncode == -number
+    assert terminal.left_behind == f"torchtui: ended by {number.name} while it hung\n"
+
+
+def test_a_signal_that_comes_twice_ends_it_too(tmp_path: Path) -> None:
+    with run(tmp_path) as terminal, leaving(terminal):
+        wait_for_the_guardian(terminal)
+        os.kill(terminal.process.pid, signal.SIGTERM)
+        os.kill(terminal.process.pid, signal.SIGTERM)
+    assert terminal.process.returncode == -signal.SIGTERM
+    assert terminal.left_behind.count("ended by SIGTERM") == 1
+
+
+def test_after_sigkill_the_shell_has_its_terminal_back(tmp_path: Path) -> None:
+    with run_in_shell(tmp_path, SHELL) as terminal:
+        start(terminal)
+        (program,) = children(terminal)
+        wait_for_the_guardian(terminal, program)
+        os.kill(program, signal.SIGKILL)
+        terminal.wait_for(lambda _: ALTERNATE_SCREEN not in terminal.modes)
+        terminal.press("echo status $?\n")
+        terminal.wait_for("status 137")
+        assert terminal.is_as_it_was
+        terminal.press("stty -a\n")
+        assert " -icanon" not in terminal.wait_for("icanon")
+
+
+def test_no_guardian_is_left(tmp_path: Path) -> None:
+    with run(tmp_path) as terminal:
+        guardian = wait_for_the_guardian(terminal)
+        terminal.press("q")
+        assert terminal.process.wait(LONGEST) == 0
+        wait_until_gone(guardian)
+
+
+def wait_for_the_guardian(terminal: Terminal, program: int | None = None) -> int:
+    """Until there is one; its process."""
+    found: list[int] = []
+    terminal.wait_for(lambda _: found.extend(started_for("guardian.py", program or terminal.process.pid)) or found)
+    return found[0]
+
+
 def hang(terminal: Terminal) -> None:
     terminal.wait_for(SHOWN)
     terminal.wait_until_quiet()
@@ -174,22 +222,28 @@ def test_who_helped_to_count_is_gone_with_it(tmp_path: Path, how: str | signal.S
         terminal.wait_for("weight")
         terminal.press("j")
         terminal.wait_for("B/s")
-        (helper,) = started_by_any_thread(terminal)
+        (helper,) = started_for("help_out", terminal.process.pid)
         assert is_alive(helper)
         if isinstance(how, str):
             terminal.press(how)
         else:
             os.kill(terminal.process.pid, how)
         terminal.process.wait(LONGEST)
-        deadline = time.monotonic() + LONGEST
-        while is_alive(helper) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert not is_alive(helper)
+        wait_until_gone(helper)
 
 
-def started_by_any_thread(terminal: Terminal) -> list[int]:
-    threads = Path(f"/proc/{terminal.process.pid}/task").iterdir()
-    return [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+def wait_until_gone(process: int) -> None:
+    deadline = time.monotonic() + LONGEST
+    while is_alive(process) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not is_alive(process)
+
+
+def started_for(what: str, program: int) -> list[int]:
+    """What any thread of a program started, in whose command line this stands."""
+    threads = Path(f"/proc/{program}/task").iterdir()
+    started = [int(child) for thread in threads for child in (thread / "children").read_text().split()]
+    return [process for process in started if what in Path(f"/proc/{process}/cmdline").read_text()]
 
 
 def is_alive(process: int) -> bool:
