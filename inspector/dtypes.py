@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from inspector.errors import NoValues, visible
 
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 Family = Literal["float", "integer", "bool", "complex", "quantized", "bits"]
 
 
-@dataclass(frozen=True, slots=True)
-class DType:
+class DType(NamedTuple):
     """One dtype.
 
     `name` is torch's without `torch.`; `bytes` is the size of what torch counts as one element; `array` names the

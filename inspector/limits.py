@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from inspector.errors import LimitReached
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(NamedTuple):
     """Bounds on what one file may ask for.
 
     `pickle`, in bytes, `text`, in bytes of one text or run of bytes, `opcodes`, `stack` and `memo`, in objects, `depth`,
@@ -40,7 +39,7 @@ class Limits:
 
 DEFAULT = Limits()
 
-NAMES = tuple(field.name for field in fields(Limits))
+NAMES = Limits._fields
 """What the limits are called."""
 
 

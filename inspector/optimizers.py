@@ -96,7 +96,7 @@ def _joined(optimizer: Module, optimizers: set[int], ordered: bool) -> str:
     model, result = best[0]
     for node, parameter in result.pairs:
         node.belongs = parameter
-        parameter.traits = parameter.traits.replaced(moments=(*parameter.traits.moments, node))
+        parameter.traits = parameter.traits._replace(moments=(*parameter.traits.moments, node))
     rest = f"; the others are not: {result.why}" if result.why else ""
     return f"joined to the parameters of {visible(model.name) or 'the model'}, {result.how}{rest}"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard
 
 from inspector.errors import DamagedFile, NoValues
 
@@ -82,8 +82,7 @@ Run = tuple[Storage, int, int]
 """Some bytes of a storage: it, the first one, and how many."""
 
 
-@dataclass(frozen=True, slots=True)
-class Joined:
+class Joined(NamedTuple):
     """A home for a storage that lies in runs of others: `starts` are the bytes at which each begins in the whole.
 
     A run is another storage, which is not joined itself, and the first byte there.
@@ -121,8 +120,7 @@ class Nowhere:
         raise NoValues(self.why)
 
 
-@dataclass(frozen=True, slots=True)
-class Quantization:
+class Quantization(NamedTuple):
     """What turns the integers of a quantised tensor into numbers: `(q - zero_point) * scale`.
 
     `scheme` is torch's name (`per_tensor_affine`, `per_channel_affine`, ...). Per tensor, `scale` and `zero_point` are
@@ -135,8 +133,7 @@ class Quantization:
     axis: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(NamedTuple):
     """Values that are no bytes of the file but follow from other tensors: a packed weight's, an adapter's.
 
     `scheme` is what made the file so ("GPTQ"); `origin` says how the values follow; `facts` are what they depend on
@@ -147,7 +144,7 @@ class Computed:
     scheme: str
     origin: str
     facts: Mapping[str, Any]
-    read: Callable[[Sequence[tuple[int, int]]], np.ndarray[Any, Any]] = field(repr=False)
+    read: Callable[[Sequence[tuple[int, int]]], np.ndarray[Any, Any]]
 
     @property
     def brief(self) -> str:
@@ -157,8 +154,7 @@ class Computed:
         return " ".join(filter(None, (self.scheme, f"{bits}-bit" if bits else "", size, f"r{rank}" if rank else "")))
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What few tensors have; the many share one `PLAIN`.
 
     `type` is the class where it is not torch's own (`torch.distributed.tensor.DTensor`); `layout` as torch names it;
@@ -178,13 +174,9 @@ class Traits:
     pieces: tuple[Piece, ...] = ()
     computed: Computed | None = None
     moments: tuple[Module, ...] = ()
-    attributes: dict[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = MappingProxyType({})
     persistent: bool = True
     problems: tuple[str, ...] = ()
-
-    def replaced(self, **changes: Any) -> Traits:
-        """The same with some changed."""
-        return replace(self, **changes)
 
 
 PLAIN = Traits()

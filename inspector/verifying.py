@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from inspector import dtypes
 from inspector.errors import DamagedFile, InspectorError, brief
@@ -25,8 +24,7 @@ OPENED = 8 * READ
 """The same for a piece of a tensor, whose own file has to be opened for it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """What a look at all checksums gave.
 
     `problems` name the tensors whose bytes are missing or not those that were written; `checked` storages had a

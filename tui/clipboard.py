@@ -12,8 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 LIMIT = 64 * 1024
 """The largest text that goes to a clipboard, in bytes. Many terminals cut or drop an OSC 52 of more than 100 KB."""
@@ -30,8 +29,7 @@ _SCREEN_CHUNK = 240
 _INSTEAD = "p prints it, w writes a file"
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One way to try: a `command` that reads the text from its standard input, or, without one, OSC 52 to the terminal.
 
     `name` is what the person knows it by. `confirms` is true where exit status 0 means that the text is in the
@@ -45,16 +43,14 @@ class Step:
     encoding: str = "utf-8"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """The steps to try in their order; where there are none, `reason` says why and what to do instead."""
 
     steps: tuple[Step, ...]
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of the text, and the `message` that tells the person. Only `copied` is known to have arrived."""
 
     state: Literal["copied", "sent", "failed"]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector.nodes import Module, Node, Tensor, Value
 
@@ -19,8 +18,7 @@ Make = Callable[[Node, Block | None], str]
 """The text of a node, and for the shown block of that; only for the reader's thread, because it may read values."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(NamedTuple):
     """Something to copy: its `letter` in the menu, the `word` for it (none: not in the menu), and the text of it.
 
     `extension` is that of the file which holds the same where it is too large for a clipboard; empty for what is not

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,8 +28,7 @@ _SHORTEST_SCIENTIFIC = len("-1.2e-05")
 Number = bool | int | float | complex
 
 
-@dataclass(frozen=True, slots=True)
-class CellFormat:
+class CellFormat(NamedTuple):
     """How one element is written: at most `width` characters, to be aligned at the right.
 
     `digits` are significant ones; `decimals` stand after the point of what is of the usual size here, and `exponent` is

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import import_module
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from inspector.errors import DamagedFile, NotAModel
 from inspector.limits import DEFAULT, Clock, Limits
@@ -26,8 +26,7 @@ HEAD = 4096
 """Bytes of a file that recognition looks at."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A format: the file of this folder that reads it, what it is called, and what its files are mostly named."""
 
     module: str
@@ -67,8 +66,7 @@ CONTAINERS = frozenset({".zip", ".tar"})
 """Endings that tell only how files are put together, which several formats do so."""
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """What a real load of the file would call: `instance` of the pickle in `member`."""
 
     instance: Instance

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector import formats
 from inspector.errors import DamagedFile, InspectorError, MissingExtra, NotAModel, visible
@@ -54,8 +53,7 @@ def _kind(head: bytes) -> str | None:
     return next((kind for magic, kind in KINDS.items() if head.startswith(magic)), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Unpacked:
+class Unpacked(NamedTuple):
     """What could be unpacked, and why it was no more."""
 
     data: bytes

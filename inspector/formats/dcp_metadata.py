@@ -6,8 +6,7 @@ Source: `torch/distributed/checkpoint/metadata.py` and `_nested_dict.py` of PyTo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from inspector.errors import DamagedFile
 from inspector.pickles.arguments import dtype_name, integers
@@ -33,8 +32,7 @@ Box = tuple[tuple[int, ...], tuple[int, ...]]
 """The first index of a chunk along each axis, and its sizes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of the object that was saved: its dotted name, what is known of it, and where the planner had it.
 
     `stored` are its chunks: the index of the first element as the file has it, and where the chunk lies.

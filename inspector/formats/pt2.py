@@ -125,7 +125,7 @@ class _Reader:
             if isinstance(node, Tensor):
                 node.kind, persistent = kinds.get(name, ("tensor", True))
                 if not persistent:
-                    node.traits = node.traits.replaced(persistent=False)
+                    node.traits = node.traits._replace(persistent=False)
             return node
 
         return make

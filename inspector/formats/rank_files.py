@@ -98,12 +98,12 @@ class _Reader:
                     other.append(f"{name} of rank {rank}")
                 elif tensor.traits.pieces:
                     pieces = (*whole.traits.pieces, *tensor.traits.pieces)
-                    whole.traits = whole.traits.replaced(pieces=pieces)
+                    whole.traits = whole.traits._replace(pieces=pieces)
         for tensor in tensors.values():
             # A part of one rank is no part of what all have together.
             if tensor.traits.pieces:
                 problems = lacking(tensor.shape, tensor.traits.pieces)
-                tensor.traits = tensor.traits.replaced(type="", parts=(), problems=problems)
+                tensor.traits = tensor.traits._replace(type="", parts=(), problems=problems)
         self.tell(row, ranks, other)
         return root
 

@@ -98,7 +98,7 @@ def view(storage: Storage, shape: tuple[int, ...], offset: int, dtype: str) -> T
     width = made.nbytes // max(made.numel, 1)
     runs = storage.runs(offset * width, made.nbytes)
     wrong = dict.fromkeys(part.problem for part, _, _ in runs if part.problem and part is not storage)
-    made.traits = PLAIN.replaced(problems=tuple(wrong)) if wrong else PLAIN
+    made.traits = PLAIN._replace(problems=tuple(wrong)) if wrong else PLAIN
     return made
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from inspector.nodes import Node, Tensor, Value
@@ -25,7 +24,7 @@ def with_state(made: Tensor, state: Any) -> Tensor:
     if inner and made.storage is None:
         return made_of(made, made.traits.layout, given)
     if given:
-        made.traits = replace(made.traits, attributes=made.traits.attributes | given)
+        made.traits = made.traits._replace(attributes={**made.traits.attributes, **given})
     return made
 
 
@@ -34,7 +33,7 @@ def made_of(made: Tensor, layout: str, parts: dict[str, Any]) -> Tensor:
 
     Raises ValueError beyond `MOST_PARTS`: a file can have each part be made of the one before it, many times over.
     """
-    made.traits = replace(made.traits, layout=layout)
+    made.traits = made.traits._replace(layout=layout)
     count = 0
     pending: list[tuple[Tensor, list[tuple[Any, Any]]]] = [(made, list(parts.items()))]
     while pending:
@@ -51,7 +50,7 @@ def made_of(made: Tensor, layout: str, parts: dict[str, Any]) -> Tensor:
                     pending.append((node, _inner(part)))
             node.key, node.parent = key, whole
             nodes.append(node)
-        whole.traits = replace(whole.traits, parts=tuple(nodes))
+        whole.traits = whole.traits._replace(parts=tuple(nodes))
     return made
 
 

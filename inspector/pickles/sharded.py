@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -42,7 +41,7 @@ def placed(made: Tensor, state: Any) -> Tensor:
     if found is not None and min(made.shape, default=0) >= 0 and uncovered(made.shape, found) != 0:
         whose = f"rank {rank}'s" if type(rank) is int else "one rank's"
         problems = (f"sharded: this file has only {whose} part of it" if found else NOTHING,)
-    made.traits = replace(made.traits, pieces=tuple(found or ()), problems=problems)
+    made.traits = made.traits._replace(pieces=tuple(found or ()), problems=problems)
     return made
 
 

@@ -6,7 +6,6 @@ A builder that does not find what it expects gives None, and the call stays a ca
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from inspector.nodes import Kind, Tensor
@@ -153,10 +152,10 @@ def _on_device(arguments: Any) -> Tensor | None:
         return None
     made = copied(source)
     if name == made.dtype:
-        made.traits = replace(made.traits, device=device, type="")
+        made.traits = made.traits._replace(device=device, type="")
     else:
         # The file keeps the values as another dtype than the tensor had: shown as they are kept.
-        made.traits = replace(made.traits, device=device, type="", attributes={"dtype": f"torch.{name}"})
+        made.traits = made.traits._replace(device=device, type="", attributes={"dtype": f"torch.{name}"})
     made.requires_grad = requires_grad is True
     return made
 
@@ -183,7 +182,7 @@ def _from_type(arguments: Any) -> Tensor | None:
     if cls.path in ("torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer"):
         made.kind = "parameter" if cls.name == "Parameter" else "buffer"
     elif cls.path not in ("torch.Tensor", "torch._tensor.Tensor"):
-        made.traits = replace(made.traits, type=cls.path)
+        made.traits = made.traits._replace(type=cls.path)
     made = with_state(made, state)
     if cls.path in SHARDED:
         from inspector.pickles import sharded

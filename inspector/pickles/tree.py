@@ -233,7 +233,7 @@ class _Builder:
         if type(node) is Tensor:
             node.kind = kind
             if node.traits.persistent != persistent:
-                node.traits = node.traits.replaced(persistent=persistent)
+                node.traits = node.traits._replace(persistent=persistent)
         layer.children.append(node)
 
     def state_dict(self, root: Module, value: Dict, pending: list[Work]) -> None:

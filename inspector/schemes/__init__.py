@@ -5,16 +5,14 @@ Adding a scheme is adding a file with `find`, and its row in `SCHEMES`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from inspector.schemes.site import Site
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """A scheme: the file of this folder that knows it, what it is called, and the keys by which a module has it."""
 
     module: str

@@ -52,11 +52,12 @@ def compute(tensor: Tensor) -> None:
     """Gives a tensor of a class of torchao's the rule for its values, where its layout is documented."""
     parts = Parts(
         {part.label: part for part in tensor.traits.parts if isinstance(part, Tensor)},
-        {part.label: part.value for part in tensor.traits.parts if isinstance(part, Value)} | tensor.traits.attributes,
+        {part.label: part.value for part in tensor.traits.parts if isinstance(part, Value)}
+        | dict(tensor.traits.attributes),
     )
     computed = _rule(tensor.traits.type.rpartition(".")[2], tensor.shape, parts)
     if computed is not None and tensor.dtype in FLOATS:
-        tensor.traits = tensor.traits.replaced(computed=computed)
+        tensor.traits = tensor.traits._replace(computed=computed)
 
 
 def find(site: Site) -> None:

@@ -14,7 +14,6 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import astuple
 from queue import SimpleQueue
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -62,7 +61,7 @@ class Helper(Generic[SomeTask]):
     """A process that counts, and the tasks that it has not answered yet."""
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        limits = json.dumps(astuple(checkpoint.limits))
+        limits = json.dumps(checkpoint.limits)
         command = [sys.executable, "-I", "-c", _START, json.dumps(sys.path), checkpoint.path, limits]
         # In a session of its own: Ctrl+C is for the process that asked.
         self.process = subprocess.Popen(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from inspector.errors import visible
 
@@ -209,8 +210,7 @@ class Page:
         return f"[{', '.join(texts) or '()'}]" + (".T" if transposed else "")
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The part of a page within `rows` and `columns`.
 
     Its values are the array of 0, 1 or 2 dimensions that the tensor has at `selection`; `part` finds windows in it.

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from inspector import dtypes
 from inspector.errors import NoValues
@@ -23,8 +22,7 @@ Region = tuple[tuple[int, int], ...]
 """The first index and the one behind the last along each axis."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """A box of a larger tensor: its first index and size along each axis, and how to open the tensor that holds it.
 
     `open` may read the structure of a file; it raises `InspectorError` where the piece is missing. A tensor of

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -131,7 +130,7 @@ def test_no_more_is_read_in_one_go_than_the_limits_are_looked_at() -> None:
     assert len(heard) > 1
     assert max(b - a for a, b in pairwise([0, *heard])) < len(data) / 2
     with pytest.raises(LimitReached):
-        run(data, builders=BUILDERS, persistent=Home(), limits=replace(DEFAULT, memo=20_000))
+        run(data, builders=BUILDERS, persistent=Home(), limits=DEFAULT._replace(memo=20_000))
 
 
 @given(

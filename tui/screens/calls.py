@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-
-from textual.message import Message
 
 from inspector.loading import Finding, Scan
 from tui.lines import Line, wrap
+from tui.messages import Record
 from tui.reports.calls import scan_rows
 from tui.screens.pages import PageScreen
 from tui.widgets.pick_list import PickList
@@ -20,8 +18,7 @@ INDENT = 4
 class CallList(PickList):
     """The lines of a scan."""
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """Where this call stands is to be shown."""
 
         finding: Finding

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from textual.message import Message
 
 from tui.figures import plural
 from tui.lines import Line, cells, cut, cut_middle, safe
+from tui.messages import Record
 from tui.screens.pages import PageScreen
 from tui.widgets.pick_list import PickList
 from tui.widgets.tree_line import MARKS
@@ -24,8 +22,7 @@ MARK = 14
 class FindingList(PickList):
     """A line for each finding: what, where, and how that shows."""
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """A finding is to be gone to."""
 
         finding: Finding

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-
-from textual.message import Message
 
 from inspector.nodes import Tensor
 from tui.figures import plural
 from tui.lines import Line, cut_middle, safe, wrap
+from tui.messages import Record
 from tui.screens.pages import PageScreen
 from tui.widgets.pick_list import PickList
 
@@ -23,8 +21,7 @@ Problem = tuple[str, Sequence[Tensor]]
 class ProblemList(PickList):
     """Problems, below each the names of its tensors; then the remarks."""
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """Whom a problem hits is to be shown: a tensor, or what stands under the name before the colon of `text`."""
 
         tensor: Tensor | None

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-
-from textual.message import Message
 
 from tui import clipboard, keys, messages
 from tui.code import Code
 from tui.figures import plural
 from tui.lines import Line, cut_middle, safe
+from tui.messages import Record
 from tui.reader import Job, Reader
 from tui.screens.pages import PageScreen
 from tui.widgets.pick_list import PickList
@@ -26,8 +24,7 @@ Texts = Mapping[str, Callable[[], str]]
 class TextList(PickList):
     """The names of texts."""
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """A text is to be shown."""
 
         name: str

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from textual.message import Message
 
 from inspector.window.page import Page
 from tui import keys
 from tui.lines import Line, Part, spread
+from tui.messages import Record
 from tui.widgets.one_line import OneLine
 
 MOST_AXES = 12
@@ -21,8 +20,7 @@ class AxisBar(OneLine, can_focus=True):
     BINDINGS = keys.bindings(keys.AXES)
     TABLES = (keys.AXES,)
 
-    @dataclass
-    class Changed(Message):
+    class Changed(Record):
         """The person wants another page; `axis` is to be the one that steps."""
 
         page: Page

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from textual.message import Message
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.figures import shape_text
 from tui.lines import Line, Part, cut, safe
+from tui.messages import Record
 from tui.summary import figure
 from tui.widgets.histogram import EIGHTHS
 from tui.widgets.pick_list import PickList
@@ -30,8 +28,7 @@ FIGURE = 11
 UNKNOWN = "·"
 
 
-@dataclass(frozen=True, slots=True)
-class Depth:
+class Depth(NamedTuple):
     """What is to be shown: the layers' `rows` of a parameter, `part` of whose figures are counted; or, of a module, its
     parameters as `listed`: each with its node and what is said of it, empty if all layers are alike."""
 
@@ -43,8 +40,7 @@ class Depth:
 class DepthView(PickList):
     """Shows a `Depth`; a layer or a parameter of it can be picked."""
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """A layer's tensor, or a parameter of all layers, is to be gone to."""
 
         node: Node

@@ -5,13 +5,11 @@ from __future__ import annotations
 import time
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-from textual.message import Message
 
 from tui.figures import short_size
 from tui.files import ModelFile
 from tui.lines import Line, Part, cells, cut, cut_middle, safe, width_of
+from tui.messages import Record
 from tui.widgets.pick_list import PickList
 
 AGES = ((60, "s"), (3600, "min"), (86_400, "h"), (7 * 86_400, "d"), (365 * 86_400, "wk"))
@@ -23,8 +21,7 @@ UNIT = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "wk": 7 * 86_400, "y": 365 * 
 class FileList(PickList):
     """Shows those of `files` whose path holds `wanted`."""
 
-    @dataclass
-    class Chosen(Message):
+    class Chosen(Record):
         """A file is to be opened."""
 
         file: ModelFile

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
-from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
 from tui import keys
 from tui.colour_scale import ColourScale
 from tui.lines import Line, Part, spread, strip, width_of
+from tui.messages import Record
 from tui.picture import QUANTITIES, Picture, Quantity, is_convolution
 from tui.summary import figure
 from tui.theme import palette
@@ -43,8 +42,7 @@ class HeatMap(Widget, can_focus=True):
     BINDINGS = keys.bindings(keys.HEAT)
     TABLES = (keys.HEAT,)
 
-    @dataclass
-    class Wanted(Message):
+    class Wanted(Record):
         """A picture of this page is needed, at most so many points high and wide.
 
         Of kernels it is from `first` on; with a `centre` it is of the elements around that cell of the page.
@@ -57,14 +55,12 @@ class HeatMap(Widget, can_focus=True):
         first: tuple[int, int] | None
         centre: tuple[int, int] | None
 
-    @dataclass
-    class CellMoved(Message):
+    class CellMoved(Record):
         """The cursor is at a cell; `text` says which and what is there."""
 
         text: str
 
-    @dataclass
-    class Picked(Message):
+    class Picked(Record):
         """The values at an index are to be shown."""
 
         index: Index

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.suggester import Suggester
 from textual.widgets import Input
 
 from tui import keys
 from tui.lines import cells, cut
+from tui.messages import Record
 from tui.widgets.one_line import OneLine
 
 Purpose = Literal["search", "filter", "goto", "index", "write", "path"]
@@ -41,8 +40,7 @@ class Prompt(Vertical):
     }
     """
 
-    @dataclass
-    class Changed(Message):
+    class Changed(Record):
         """The text is another now."""
 
         purpose: Purpose

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.figures import shape_text
 from tui.lines import Line, Part, cut, spread, width_of
@@ -21,8 +20,7 @@ DECADES = 6
 GAP = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Decomposition:
+class Decomposition(NamedTuple):
     """What is known of a tensor's `spectrum`: nothing while `part` of the work is done, or an `error`."""
 
     tensor: Tensor

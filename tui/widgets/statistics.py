@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.style import Style
 from textual.reactive import Reactive
@@ -37,8 +36,7 @@ Entry = tuple[str, str, str]
 """A word, its figure, and the role of that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(NamedTuple):
     """What is known of a tensor: its `statistics` so far; `part` of it is counted, at `rate` bytes a second."""
 
     tensor: Tensor

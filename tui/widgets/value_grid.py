@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rich.style import Style
@@ -15,6 +14,7 @@ from tui import keys
 from tui.block_cache import BlockCache
 from tui.colour_scale import ColourScale
 from tui.lines import strip
+from tui.messages import Record
 from tui.number_format import MOST_DIGITS
 from tui.theme import palette
 from tui.viewport import Viewport
@@ -40,8 +40,7 @@ class ValueGrid(PageView, inherit_bindings=False):
     BINDINGS = keys.bindings(keys.VALUES)
     TABLES = (keys.VALUES,)
 
-    @dataclass
-    class Wanted(Message):
+    class Wanted(Record):
         """The values of `window` are needed, as `inspector.window.read` gives them at `selection`."""
 
         generation: int
@@ -54,15 +53,13 @@ class ValueGrid(PageView, inherit_bindings=False):
             """The index of the window in the tensor."""
             return self.window.selection
 
-    @dataclass
-    class CellMoved(Message):
+    class CellMoved(Record):
         """The cursor stands on the element at `index`; `text` is that and its exact value, in one line."""
 
         index: Index | None
         text: str
 
-    @dataclass
-    class PageChanged(Message):
+    class PageChanged(Record):
         """Another page is shown (None: no tensor); `axis` is the one that steps."""
 
         page: Page | None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import cmath
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
@@ -59,7 +58,7 @@ class CellLook:
         """Take a block into account; whether cells look different now."""
         old, new = self.format, cell_format(array, self.digits)
         if old is not None and old.family == new.family:
-            new = old if abs(new.exponent - old.exponent) <= 1 else replace(new, width=old.width)
+            new = old if abs(new.exponent - old.exponent) <= 1 else new._replace(width=old.width)
         peak = max(self.peak, usual_peak(array))
         changed = new != old or (self.scale is not None and peak != self.peak)
         self.format, self.peak = new, peak

@@ -93,7 +93,7 @@ def test_pieces_that_overlap_do_not_hide_a_gap(folder):
         tensor = opened["model.fc.weight"]
         (whole,) = tensor.traits.pieces
         upper = type(whole)((0, 0), (2, 3), lambda: first_rows(whole.open(), 2))
-        tensor.traits = tensor.traits.replaced(pieces=(upper, upper))
+        tensor.traits = tensor.traits._replace(pieces=(upper, upper))
         assert tensor[:2].shape == (2, 3)
         with pytest.raises(inspector.NoValues, match="6 of these 12"):
             tensor.numpy()
