@@ -156,7 +156,7 @@ def open_checkpoint(
         group(inventory, contents, opening, path)
         optimizers.join(inventory, contents.ordered)
         lightning.tell(contents)
-        wrappers.tell(contents)
+        wrappers.tell(inventory, contents)
         contents.problems.extend(survey(inventory.tensors_and_parts()))
         contents.problems.extend(verify_small(inventory, found.archive, SMALL))
         return Checkpoint(path, found, contents)

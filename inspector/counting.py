@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.inventory import Inventory
-from inspector.naming import LIGHTNING, PARAM_GROUPS, has_no_parameters, likely_kind
+from inspector.naming import BUFFER_NAMES, LIGHTNING, PARAM_GROUPS, has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
 
 
@@ -32,7 +32,12 @@ def count(inventory: Inventory) -> None:
             if found is None:
                 found = sizes[described] = (tensor.numel, tensor.nbytes)
             numel, nbytes = found
-        if likely_kind(tensor, has_layers) != "parameter" or (aside and id(parent) in aside):
+        if has_layers or tensor.kind != "tensor" or type(tensor.key) is not str:
+            is_parameter = likely_kind(tensor, has_layers) == "parameter"
+        else:
+            # The same, not by a call: there may be a million.
+            is_parameter = tensor.key not in BUFFER_NAMES
+        if not is_parameter or (aside and id(parent) in aside):
             numel = 0
         if type(parent) is Module:
             parent.tensor_count += 1

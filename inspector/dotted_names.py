@@ -35,12 +35,13 @@ def join(
     # Where the model told its modules, what a module owns comes before what it contains, as in a module's tree.
     own: dict[int, list[Node]] = {id(module): [] for module in levels.values()} if len(levels) > 1 else {}
     for key, item in items:
-        prefix, last = "", key
-        if is_place(key):
+        parent, last = root, key
+        # `is_place`, not by a call: there may be a million.
+        if type(key) is str and key[:1] != "." and key.count(".") <= DEEPEST_NAME:
             prefix, _, last = key.rpartition(".")
             # Few different texts end the names: each is kept once.
             last = intern(last)
-        parent = levels.get(prefix) or _level(levels, prefix)
+            parent = levels.get(prefix) or _level(levels, prefix)
         children = own[id(parent)] if own and id(parent) in own else parent.children
         children.append(make(parent, last, item))
     for module in levels.values():
@@ -73,8 +74,9 @@ def _level(levels: dict[str, Module], name: str) -> Module:
         missing.append((name, intern(last)))
         name = above
         found = levels.get(name)
-    for name, last in reversed(missing):
-        made = Module("", "names", last, found)
+    while missing:
+        name, last = missing.pop()
+        made = levels[name] = Module("", "names", last, found)
         found.children.append(made)
-        levels[name] = found = made
+        found = made
     return found

@@ -43,7 +43,9 @@ def take(root: Node) -> Inventory:
         if type(node) is Module:
             modules.append(node)
             stack.extend(reversed(node.children))
-        elif type(node) is Tensor:
+            # CPython 3.11 makes a loop quick where it goes back by this, and not where only its condition is tested again.
+            continue
+        if type(node) is Tensor:
             tensors.append(node)
     found.has_layers = any(module.role == "layer" for module in modules)
     return found

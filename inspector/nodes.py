@@ -287,7 +287,7 @@ class Module(Node):
     """
 
     __slots__ = (
-        "_attributes", "_children", "belongs", "grouped", "nbytes", "note",
+        "_attributes", "belongs", "children", "grouped", "nbytes", "note",
         "numel", "role", "scripted", "tensor_count", "type",
     )  # fmt: skip
 
@@ -299,7 +299,7 @@ class Module(Node):
         self.whole = None
         self.type = type
         self.role: Role = role
-        self._children: list[Node] = []
+        self.children: list[Node] = []
         self.grouped: list[Node] | None = None
         self.belongs: Tensor | None = None
         self.note = ""
@@ -322,14 +322,9 @@ class Module(Node):
         return self._attributes
 
     @property
-    def children(self) -> list[Node]:
-        """The nodes below, in the file's order."""
-        return self._children
-
-    @property
     def below(self) -> list[Node]:
         """The nodes that are shown below, as `Node.below`."""
-        return self._children if self.grouped is None else self.grouped
+        return self.children if self.grouped is None else self.grouped
 
     @property
     def short_type(self) -> str:
@@ -396,7 +391,7 @@ class Module(Node):
     def __getattr__(self, name: str) -> Any:
         """A child (`layer.weight`) or one of the object's other attributes (`layer.in_features`)."""
         if not name.startswith("__"):
-            for node in self._children:
+            for node in self.children:
                 if node.key == name:
                     return node
             if name in self.attributes:

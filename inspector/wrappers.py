@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from inspector.formats import Contents
+from inspector.inventory import Inventory
 from inspector.nodes import Module
 
 WRAPPERS = {
@@ -26,8 +27,10 @@ LOOKED = 1000
 """Modules that are looked at: what wraps a model stands near its top, or in each of its blocks."""
 
 
-def tell(contents: Contents) -> None:
+def tell(inventory: Inventory, contents: Contents) -> None:
     """Adds to the metadata the names that wrappers made, each with what it tells."""
+    if inventory.keys.isdisjoint((*WRAPPERS, PARALLEL, *FLAT)):
+        return
     found: dict[str, str] = {}
     waiting = deque([contents.root])
     for _ in range(LOOKED):

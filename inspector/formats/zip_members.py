@@ -61,9 +61,10 @@ class Entries(Sequence[Member]):
     """The members in the order of the directory whose bytes are `data`, for an archive of `there` bytes.
 
     `names` are theirs, `sizes` what they hold, `end` is the byte of the data behind the last one that can be read. `odd`
-    are the numbers of those that PyTorch might refuse. `simple` is whether all names are ASCII without a capital: then
-    those that PyTorch takes for one are one text. `first` is the smallest of the bytes at which a local header is said to
-    begin, 0 if there is none. Places in the file are moved by `shift`.
+    are the numbers of those that PyTorch might refuse, `plain` is 1 for those that are stored, whole and in no way odd.
+    `simple` is whether all names are ASCII without a capital: then those that PyTorch takes for one are one text. `first`
+    is the smallest of the bytes at which a local header is said to begin, 0 if there is none. Places in the file are moved
+    by `shift`.
     """
 
     def __init__(self, data: bytes = b"", count: int = 0, shift: int = 0, there: int = 0) -> None:
@@ -76,7 +77,7 @@ class Entries(Sequence[Member]):
         self.end = 0
         self.simple = True
         self._places = array("Q")
-        self._plain = bytearray()
+        self.plain = bytearray()
         self._made: dict[int, Member] = {}
         while len(self) < count and self.end + ENTRY.size <= len(data):
             magic, *_, name, extra, comment, _, _, _ = ENTRY.unpack_from(data, self.end)
@@ -106,9 +107,9 @@ class Entries(Sequence[Member]):
         room = there - LOCAL_HEADER - self.shift
         whole = sizes == packed and max(map(add, headers, packed)) <= room
         if whole and not flags & ODD and disk <= 1 and not attributes & FOLDER and b"\0" not in joined:
-            self._plain += bytes([method == STORED]) * count
+            self.plain += bytes([method == STORED]) * count
             return
-        self._plain += bytes(count)
+        self.plain += bytes(count)
         for own, (size, taken, header, raw) in enumerate(zip(sizes, packed, headers, raws, strict=True), number):
             if (
                 (size != taken and (not method or not taken))
@@ -121,7 +122,7 @@ class Entries(Sequence[Member]):
                 self.odd.append(own)
 
     def __len__(self) -> int:
-        return len(self._plain)
+        return len(self.plain)
 
     @overload
     def __getitem__(self, number: int) -> Member: ...
@@ -150,10 +151,6 @@ class Entries(Sequence[Member]):
         """The bytes of a member's name."""
         at = self._places[number] + ENTRY.size
         return self.data[at : at + ENTRY.unpack_from(self.data, at - ENTRY.size)[6]]
-
-    def is_plain(self, number: int) -> bool:
-        """Whether a member is stored as it is, within the file, with nothing odd about it."""
-        return bool(self._plain[number])
 
 
 class Members(Mapping[str, Member]):

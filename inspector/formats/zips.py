@@ -84,7 +84,7 @@ class Zip:
         if not isinstance(members, Members) or name not in members.numbers:
             return ""
         entries, number = members.entries, members.numbers[name]
-        return entries.names[number] if entries.sizes[number] == size and entries.is_plain(number) else ""
+        return entries.names[number] if entries.sizes[number] == size and entries.plain[number] else ""
 
     def read(self, key: str, offset: int, length: int) -> bytes:
         """`length` bytes of the member `key` from byte `offset` of its contents."""

@@ -243,7 +243,12 @@ class _Builder:
         versions = metadata if type(metadata) is Dict else None
 
         def make(parent: Module, key: Any, item: Any) -> Node:
-            return self.tensor(item, key, parent) if type(item) is Tensor else self.node(item, key, parent, pending)
+            if type(item) is not Tensor:
+                return self.node(item, key, parent, pending)
+            if item.parent is not None:
+                return self.tensor(item, key, parent)
+            item.key, item.parent = key, parent
+            return item
 
         join(root, items, make, _paths(versions))
         if versions is not None:
