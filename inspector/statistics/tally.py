@@ -48,7 +48,7 @@ class _Scratch(threading.local):
     def __init__(self) -> None:
         self._rooms: dict[str, Array] = {}
         # Once glibc has freed so large a piece, it keeps what else is freed, and need not ask the kernel for each block.
-        bytearray(KEPT)
+        bytes(KEPT)
 
     def room(self, kind: str, size: int) -> Array:
         """Room for so many elements of a type."""

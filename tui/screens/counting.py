@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 REST = 0.15
 """Seconds that the cursor rests before something is counted."""
 
-FIRST = 0.03
+FIRST = 0.02
 """Seconds of counting after which the first figures show."""
 
 EVERY = 0.2
