@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 QUANTILES = (0.001, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999)
 """The parts of the elements of which `Statistics.quantiles` tells the border."""
 
+_PER_MILLE = [round(1000 * part) for part in QUANTILES]
+
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
@@ -84,11 +86,8 @@ class Statistics:
 
 def quantiles_of(values: Array, counts: Array, total: int) -> dict[float, float]:
     """For each of `QUANTILES` the smallest of the ascending `values` that so large a part of `total` does not exceed."""
-    import numpy as np
-
     if not total:
         return {}
-    reached = np.cumsum(counts)
-    wanted = [-(-round(part * 1000) * total // 1000) for part in QUANTILES]
-    places = np.searchsorted(reached, wanted, "left")
+    wanted = [-(-part * total // 1000) for part in _PER_MILLE]
+    places = counts.cumsum().searchsorted(wanted)
     return dict(zip(QUANTILES, values[places].tolist(), strict=True))

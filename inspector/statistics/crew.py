@@ -292,8 +292,7 @@ class _Count:
 
     def _finish(self) -> None:
         if self.result is None and not self.left and self.tally is not None:
-            result = self.tally.result()
-            self.result = result if self.whole else result.brief()
+            self.result = self.tally.result(self.whole)
         if self.result is not None:
             # Half a megabyte, and a file may have many thousand tensors.
             self.tally = None

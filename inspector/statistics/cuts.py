@@ -65,6 +65,8 @@ def cut(tensor: Tensor, *, dequantize: bool = True) -> Cut:
             return Joined([cut(part) for part in inner])
     if tensor.storage is None or unsound(tensor) or (tensor.traits.quantization is not None and dequantize):
         return Windows(tensor, dequantize)
+    if tensor.contiguous and _plain(tensor):
+        return Run(tensor, 1)
     view, times = _in_storage_order(tensor)
     if view.contiguous and _plain(view):
         return Run(view, times)

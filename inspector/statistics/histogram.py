@@ -17,12 +17,30 @@ if TYPE_CHECKING:
 class Histogram:
     """How often values come: ascending `values` (the middle of each bin) and their `counts`, empty bins left out.
 
-    `widths` is how far the middle of the next bin is from each, had that one not been left out.
+    `kind` is the type of the numbers, which tells how wide bins are: those of a wider one hold all numbers that begin
+    with the same `digits` behind the first.
     """
 
     values: Array
     counts: Array
-    widths: Array
+    kind: np.dtype[Any]
+    digits: int | None = None
+
+    @property
+    def widths(self) -> Array:
+        """How far the middle of the next bin is from each, had that one not been left out."""
+        import ml_dtypes
+        import numpy as np
+
+        digits = self.digits
+        if self.kind.kind in "iub":
+            lowest = 0
+            digits = 64 if digits is None else digits
+        else:
+            limits = ml_dtypes.finfo(self.kind)  # type: ignore[no-untyped-call]
+            digits = limits.nmant if digits is None else digits
+            lowest = limits.minexp - digits
+        return np.asarray(np.ldexp(1.0, np.maximum(np.frexp(self.values)[1] - 1 - digits, lowest)))
 
 
 @dataclass(frozen=True, slots=True)

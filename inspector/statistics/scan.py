@@ -69,9 +69,9 @@ class Tally:
         for tally, state in zip(self.tallies, states, strict=True):
             tally.add_state(state)
 
-    def result(self) -> Statistics:
-        """The figures so far."""
-        results: list[Statistics] = [tally.result() for tally in self.tallies]
+    def result(self, whole: bool = True) -> Statistics:
+        """The figures so far; brief unless they are to be `whole`, with the histogram."""
+        results: list[Statistics] = [tally.result(whole) for tally in self.tallies]
         first, *rest = results
         first.parts.update(zip(("real", "imag"), rest, strict=False))
         return first

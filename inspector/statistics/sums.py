@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
+
+from inspector.statistics.table import starts_of_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,7 +43,7 @@ class Sums:
     @property
     def mean(self) -> float:
         """The mean, rounded once."""
-        return _float(Fraction(self.first, self.count << UNIT)) if self.count else math.nan
+        return _float(self.first, self.count << UNIT) if self.count else math.nan
 
     @property
     def std(self) -> float:
@@ -51,12 +52,12 @@ class Sums:
             return math.nan
         # Rounding within a block of an almost constant tensor may leave a little less than nothing.
         spread = max(self.count * self.second - self.first * self.first, 0)
-        return _root(Fraction(spread, (self.count * (self.count - 1)) << (2 * UNIT)))
+        return _root(spread, (self.count * (self.count - 1)) << (2 * UNIT))
 
     @property
     def norm(self) -> float:
         """The L2 norm."""
-        return _root(Fraction(self.second, 1 << (2 * UNIT)))
+        return _root(self.second, 1 << (2 * UNIT))
 
 
 def sums_about(count: int, shift: float, first: float, second: float, scale: int = 0) -> Sums:
@@ -93,16 +94,21 @@ def sums_of(values: Array, counts: Array) -> Sums:
     bits = int(np.bitwise_or.reduce(whole))
     spare = (bits & -bits).bit_length() - 1 if bits else 24
     whole >>= spare
-    starts = np.concatenate([[0], np.flatnonzero(exponents[1:] != exponents[:-1]) + 1])
-    places = [UNIT + int(exponent) - 24 + spare for exponent in exponents[starts]]
+    starts = starts_of_runs(exponents)
+    # Counted from the lowest of them, so that little ones make no long integers.
+    places = exponents[starts].tolist()
+    base = min(places)
+    places = [place - base for place in places]
+    unit = UNIT + base - 24 + spare
     # No sum leaves 63 bits: so many of a count, twice 24 - spare of a square, and those of how many values there are.
     width = 63 - 2 * (24 - spare) - len(values).bit_length()
     for low in range(0, int(counts.max()).bit_length(), width):
-        part = (counts >> low) & ((1 << width) - 1)
-        first = np.add.reduceat(part * whole, starts).tolist()
-        second = np.add.reduceat(part * whole * whole, starts).tolist()
-        sums.first += sum(_shifted(number, place + low) for number, place in zip(first, places, strict=True))
-        sums.second += sum(_shifted(number, 2 * place + low) for number, place in zip(second, places, strict=True))
+        part = ((counts >> low) & ((1 << width) - 1)) * whole
+        first = np.add.reduceat(part, starts).tolist()
+        second = np.add.reduceat(part * whole, starts).tolist()
+        sums.first += sum(number << place for number, place in zip(first, places, strict=True)) << low
+        sums.second += sum(number << (2 * place) for number, place in zip(second, places, strict=True)) << low
+    sums.first, sums.second = _shifted(sums.first, unit), _shifted(sums.second, 2 * unit)
     return sums
 
 
@@ -128,25 +134,28 @@ def sums_between(numbers: Array, low: float, high: float) -> Sums:
 
 def _squares(numbers: Array) -> float:
     """The sum of the squares."""
-    rows = numbers[: numbers.size // ROW * ROW].reshape(-1, ROW)
-    rest = numbers[rows.size :]
-    return float((rows[:, None, :] @ rows[:, :, None]).sum()) + float(rest @ rest)
+    rest = numbers[numbers.size // ROW * ROW :]
+    squares = float(rest @ rest)
+    if rest.size < numbers.size:
+        rows = numbers[: numbers.size - rest.size].reshape(-1, ROW)
+        squares += float((rows[:, None, :] @ rows[:, :, None]).sum())
+    return squares
 
 
 def _shifted(number: int, places: int) -> int:
     return number << places if places >= 0 else number >> -places
 
 
-def _float(number: Fraction) -> float:
+def _float(above: int, below: int) -> float:
+    """The quotient, rounded once."""
     try:
-        return float(number)
+        return above / below
     except OverflowError:
-        return math.inf if number > 0 else -math.inf
+        return math.inf if above > 0 else -math.inf
 
 
-def _root(square: Fraction) -> float:
-    """The square root of an exact number, rounded once (as `statistics.stdev` of Python does it)."""
-    above, below = square.numerator, square.denominator
+def _root(above: int, below: int) -> float:
+    """The square root of a quotient, rounded once (as `statistics.stdev` of Python does it)."""
     # Twice the digits of a float64 and some more, so that what is cut off can't be half of the last one.
     places = (above.bit_length() - below.bit_length() - 109) // 2
     if places >= 0:
@@ -156,4 +165,4 @@ def _root(square: Fraction) -> float:
     root = math.isqrt(above // below)
     # The last bit tells whether there is more behind it.
     root |= root * root * below != above
-    return _float(Fraction(root << places) if places >= 0 else Fraction(root, 1 << -places))
+    return _float(root << places, 1) if places >= 0 else _float(root, 1 << -places)

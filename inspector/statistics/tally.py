@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import threading
-from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from inspector.statistics import Statistics, quantiles_of
 from inspector.statistics.histogram import Histogram
 from inspector.statistics.sums import Sums, sums_between, sums_of
+from inspector.statistics.table import Table, starts_of_runs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -80,7 +80,7 @@ class Patterns:
         self.stored = stored or kind
         self.meaning = meaning
         # Elements of 8 bits are counted two at a time, which takes half as long.
-        self.counts = np.zeros(1 << 16, np.int64)
+        self.counts = Table(1 << 16)
         self.odd = np.zeros(1 << 8, np.int64)
 
     def add(self, block: Array, times: int = 1) -> None:
@@ -97,48 +97,54 @@ class Patterns:
             # Indices have a width of their own: widened here, in the cache, and not for the whole block at once.
             places = _scratch.room("intp", piece.size)
             places[:] = piece
-            _count(self.counts, places, times)
+            self.counts.add(places, times)
 
     def merge(self, other: Patterns) -> None:
         """Adds what another tally of the same kind has counted."""
-        self.counts += other.counts
+        self.counts.add_counts(*other.counts.found())
         self.odd += other.odd
 
     def state(self) -> State:
         """What was counted, as JSON can hold it."""
-        return {"counts": _packed(self.counts), "odd": _packed(self.odd)}
+        return {"counts": self.counts.state(), "odd": self.odd.tolist()}
 
     def add_state(self, state: State) -> None:
         """Adds what another tally of the same kind had counted when it told its `state`."""
-        _add_packed(self.counts, state["counts"])
-        _add_packed(self.odd, state["odd"])
+        self.counts.add_state(state["counts"])
+        self.odd += state["odd"]
 
-    def result(self) -> Statistics:
-        """The figures of everything counted so far."""
+    def result(self, whole: bool = True) -> Statistics:
+        """The figures of everything counted so far; with the histogram if they are to be `whole`."""
         import numpy as np
 
-        counts = self.counts
+        present, counts = self.counts.found()
         if self.stored.itemsize == 1:
-            pairs = counts.reshape(256, 256)
-            counts = pairs.sum(axis=0) + pairs.sum(axis=1) + self.odd
-        present = np.flatnonzero(counts)
-        counts = counts[present]
+            single = self.odd.copy()
+            for half in (present & 255, present >> 8):
+                np.add.at(single, half, counts)
+            present = np.flatnonzero(single)
+            counts = single[present]
         with np.errstate(invalid="ignore"):
             values = self.meaning(present.astype(f"u{self.stored.itemsize}").view(self.stored))
-        counts = np.repeat(counts, values.size // max(len(counts), 1))
-        order = np.argsort(values, axis=None)
-        values, counts = values.reshape(-1)[order], counts[order]
+        if values.ndim > 1:
+            counts = counts.repeat(values.shape[1])
+            values = values.reshape(-1)
+        order = values.argsort()
+        values, counts = values[order], counts[order]
         finite = np.isfinite(values)
-        known, often = _merged(values[finite], counts[finite])
-        nan, posinf, neginf = (
-            int(counts[which].sum()) for which in (np.isnan(values), values == np.inf, values == -np.inf)
-        )
+        nan = posinf = neginf = 0
+        if not finite.all():
+            nan, posinf, neginf = (
+                int(counts[which].sum()) for which in (np.isnan(values), values == np.inf, values == -np.inf)
+            )
+            values, counts = values[finite], counts[finite]
+        known, often = _merged(values, counts)
         sums = sums_of(known, often)
         number = int if self.kind.kind in "iub" else float
         tiny = 0.0 if self.kind.kind in "iub" else _tiny(self.kind)
         quantiles = quantiles_of(known, often, sums.count)
         return Statistics(
-            count=int(counts.sum()),
+            count=sums.count + nan + posinf + neginf,
             finite=sums.count,
             nan=nan,
             posinf=posinf,
@@ -154,7 +160,7 @@ class Patterns:
             quantiles={part: number(value) for part, value in quantiles.items()},
             exact=True,
             bound=0.0,
-            histogram=Histogram(known, often, _widths(self.kind, known)),
+            histogram=Histogram(known, often, self.kind) if whole else None,
         )
 
 
@@ -199,9 +205,7 @@ class Wide:
         self.float = np.dtype(np.float32 if narrow else np.float64)
         self.bits = np.dtype(np.uint32 if narrow else np.uint64)
         self.shift = 16 if narrow else 45
-        self.counts = np.zeros(1 << (16 if narrow else 19), np.int64)
-        # Zeros and denormals, all bits of whose exponent are 0: of either sign the first bins.
-        self._near = self.counts.reshape(2, -1)[:, : 1 << MANTISSA]
+        self.counts = Table(1 << (16 if narrow else 19))
         self.exact = Exact()
 
     def add(self, block: Array, times: int = 1) -> None:
@@ -233,8 +237,9 @@ class Wide:
 
         places = _scratch.room("intp", numbers.size)
         np.right_shift(numbers.view(self.bits), self.bits.type(self.shift), out=places, casting="unsafe")
-        _count(self.counts, places, times)
-        near = int(self._near.sum()) - self.exact.zero - self.exact.denormal
+        self.counts.add(places, times)
+        # Zeros and denormals, all bits of whose exponent are 0: of either sign the first bins.
+        near = self.counts.below(1 << MANTISSA) - self.exact.zero - self.exact.denormal
         if near:
             zeros = (numbers.size - int(np.count_nonzero(numbers))) * times
             self.exact.zero += zeros
@@ -242,38 +247,40 @@ class Wide:
 
     def merge(self, other: Wide) -> None:
         """Adds what another tally of the same kind has counted."""
-        self.counts += other.counts
+        self.counts.add_counts(*other.counts.found())
         self.exact.add(other.exact)
 
     def state(self) -> State:
         """What was counted, as JSON can hold it."""
-        return {"counts": _packed(self.counts), "exact": asdict(self.exact)}
+        return {"counts": self.counts.state(), "exact": asdict(self.exact)}
 
     def add_state(self, state: State) -> None:
         """Adds what another tally of the same kind had counted when it told its `state`."""
-        _add_packed(self.counts, state["counts"])
+        self.counts.add_state(state["counts"])
         exact = dict(state["exact"])
         self.exact.add(Exact(sums=Sums(**exact.pop("sums")), **exact))
 
-    def result(self) -> Statistics:
-        """The figures of everything counted so far."""
+    def result(self, whole: bool = True) -> Statistics:
+        """The figures of everything counted so far; with the histogram if they are to be `whole`."""
         import numpy as np
 
-        present = np.flatnonzero(self.counts)
-        often = self.counts[present]
+        present, often = self.counts.found()
         edges = present.astype(self.bits) << self.bits.type(self.shift)
         middles = edges | self.bits.type(1 << (self.shift - 1))
         # What has no exponent is mostly zero.
         middles[edges << self.bits.type(1) == 0] = 0
         values = middles.view(self.float).astype(np.float64)
-        number = int if self.kind.kind in "iu" else float
-        if number is int:
+        whole_numbers = self.kind.kind in "iu"
+        if whole_numbers:
             values = np.trunc(values)
-        order = np.argsort(values)
+        order = values.argsort()
         exact, total = self.exact, self.exact.sums.count
         # No bin reaches beyond what was really seen.
-        values, often = np.clip(values[order], exact.min, exact.max), often[order]
+        values, often = values[order].clip(exact.min, exact.max), often[order]
         quantiles = quantiles_of(values, often, total)
+        if whole_numbers:
+            # float64 can't hold every integer of 64 bits.
+            quantiles = {part: min(max(int(value), exact.min), exact.max) for part, value in quantiles.items()}
         return Statistics(
             count=total + exact.nan + exact.posinf + exact.neginf,
             finite=total,
@@ -288,65 +295,21 @@ class Wide:
             mean=exact.sums.mean,
             std=exact.sums.std,
             norm=exact.sums.norm,
-            # float64 can't hold every integer of 64 bits.
-            quantiles={part: min(max(number(value), exact.min), exact.max) for part, value in quantiles.items()},
+            quantiles=quantiles,
             exact=False,
             bound=self.BOUND,
-            histogram=Histogram(values, often, _widths(self.kind, values, MANTISSA)),
+            histogram=Histogram(values, often, self.kind, MANTISSA) if whole else None,
         )
-
-
-def _count(counts: Array, places: Array, times: int) -> None:
-    import numpy as np
-
-    if len(places) < 2 * len(counts):
-        np.add.at(counts, places, times)
-    else:
-        # A tenth faster where the table is small beside the block, since it makes a table of its own.
-        counted = np.bincount(places, minlength=len(counts))
-        counts += counted if times == 1 else counted * times
 
 
 def _merged(values: Array, counts: Array) -> tuple[Array, Array]:
     """Ascending values, each once: several patterns may stand for the same, as those of 0 and -0 do."""
     import numpy as np
 
-    first = np.ones(len(values), bool)
-    np.not_equal(values[1:], values[:-1], out=first[1:])
-    if first.all():
+    starts = starts_of_runs(values)
+    if len(starts) == len(values):
         return values, counts
-    starts = np.flatnonzero(first)
     return values[starts], np.add.reduceat(counts, starts)
-
-
-def _widths(kind: np.dtype[Any], values: Array, digits: int | None = None) -> Array:
-    """How far the next number of a type is from each value, if it is told by so many binary digits behind the first."""
-    import ml_dtypes
-    import numpy as np
-
-    if kind.kind in "iub":
-        lowest = 0
-        digits = 64 if digits is None else digits
-    else:
-        limits = ml_dtypes.finfo(kind)  # type: ignore[no-untyped-call]
-        digits = limits.nmant if digits is None else digits
-        lowest = limits.minexp - digits
-    return np.asarray(np.ldexp(1.0, np.maximum(np.frexp(values)[1] - 1 - digits, lowest)))
-
-
-def _packed(counts: Array) -> list[str]:
-    """The places of a table that are not 0 and what stands there, as text."""
-    import numpy as np
-
-    present = np.flatnonzero(counts)
-    return [b64encode(part.tobytes()).decode() for part in (present.astype(np.uint32), counts[present])]
-
-
-def _add_packed(counts: Array, packed: list[str]) -> None:
-    import numpy as np
-
-    places, often = map(b64decode, packed)
-    counts[np.frombuffer(places, np.uint32)] += np.frombuffer(often, np.int64)
 
 
 def _tiny(kind: np.dtype[Any]) -> float:
