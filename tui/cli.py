@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from inspector.errors import InspectorError, visible
 from inspector.limits import NAMES
-from tui import settings
+from tui import plain_ascii, settings
 from tui.head_start import HeadStart
 
 if TYPE_CHECKING:
@@ -64,13 +64,12 @@ class _Parser(argparse.ArgumentParser):
 
 
 class _Output:
-    """Standard output: what a terminal can't show comes as an escape, and a full disk as a `Misuse`."""
+    """Standard output, whose full disk is a `Misuse`."""
 
     def __init__(self, stream: Any) -> None:
         if stream is None:
             raise Misuse("there is no standard output to write to")
         self.stream = stream
-        self.stream.reconfigure(errors="backslashreplace")
 
     def write(self, text: str) -> None:
         try:
@@ -91,6 +90,8 @@ class _Output:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Does what the words of the command ask for, and gives the exit status: 0 done, 2 it can't be done."""
+    for stream in (sys.stdout, sys.stderr):
+        plain_ascii.set_up(stream, os.environ, bool(sys.flags.utf8_mode))
     try:
         return _run(_parser(), arguments)
     except Misuse as error:
@@ -207,10 +208,10 @@ def _explore(paths: Sequence[str], query: str, limits: Limits) -> int:
     head_start = HeadStart(paths[0], limits) if len(paths) == 1 else None
     from tui.app import TorchTUI
     from tui.leaving import Leaving
-    from tui.terminal import Output, only_ascii
+    from tui.terminal import Output
 
     # Textual's own choice is stderr, which may lead to a file.
-    output = Output(sys.stdout.fileno(), only_ascii=only_ascii(os.environ, bool(sys.flags.utf8_mode)))
+    output = Output(sys.stdout.fileno(), only_ascii=plain_ascii.is_wanted(os.environ, bool(sys.flags.utf8_mode)))
     with Leaving(output) as leaving:
         app = TorchTUI(*paths, query=query, limits=limits, leaving=leaving, head_start=head_start)
         app.run()

@@ -7,12 +7,14 @@ import re
 import select
 import termios
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from rich.cells import cell_len
 from textual.drivers.linux_driver import LinuxDriver
+
+from tui.plain_ascii import lookalike
 
 if TYPE_CHECKING:
     from textual.app import App
@@ -40,25 +42,6 @@ RESET = (
 
 OLD = ("linux", "vt", "ansi", "dumb")
 """How TERM begins for terminals that print a part of a question that they do not know."""
-
-LOOKALIKES = {
-    **dict(zip("…·↑↓←→▸▾▐⏎⋯×✓≤≥≡–—‘’“”−±μσ∈", "~.^v<>>v|<:xv<>=--''\"\"-~us:", strict=True)),
-    **dict(zip(" ▁▂▃▄▅▆▇█", " ..:-=+*#", strict=True)),
-    **dict.fromkeys("─━═╌╍┄┅┈┉▔▀", "-"),
-    **dict.fromkeys("│┃║╎╏┆┇┊┋▏▎▍▌▋▊▉▕", "|"),
-    **dict(zip("░▒▓■✓≡≤≥", "+xX#v%<>", strict=True)),
-}
-"""What stands for a character where there is only ASCII; of box drawing a corner, and else a question mark."""
-
-
-def only_ascii(environ: Mapping[str, str], utf8_mode: bool) -> bool:
-    """Whether the person's locale, set in so many words, is not one of UTF-8.
-
-    Python (PEP 538, 540) takes the C locale for UTF-8, sets LC_CTYPE for that, and is in its UTF-8 mode then.
-    """
-    names = ("LC_ALL", "LANG") if utf8_mode else ("LC_ALL", "LC_CTYPE", "LANG")
-    locale = next(filter(None, map(environ.get, names)), "UTF-8")
-    return "utf8" not in locale.lower().replace("-", "")
 
 
 class Output:
@@ -109,15 +92,8 @@ class Output:
 
     def _encoded(self, text: str) -> bytes:
         if self._only_ascii and not text.isascii():
-            text = re.sub(r"[^\x00-\x7f]", lambda found: _lookalike(found[0]), text)
+            text = re.sub(r"[^\x00-\x7f]", lambda found: lookalike(found[0]) or "?" * cell_len(found[0]), text)
         return text.encode(errors="backslashreplace")
-
-
-def _lookalike(character: str) -> str:
-    """As many columns of ASCII as the character has."""
-    if "\u2500" <= character <= "\u257f":
-        return LOOKALIKES.get(character, "+")
-    return LOOKALIKES.get(character) or "?" * cell_len(character)
 
 
 class Terminal(LinuxDriver):
