@@ -30,14 +30,15 @@ pickles schemes settings soundness sources storage verifying window wrappers
 """
 
 OF_TUI = """
-app block_cache changed_cells cli clipboard colour_scale copying figures first_paint head_start index keys known leaving
-lines log messages number_format ordered_keys outline picture reader reports rows screens settings stacks summary terminal
+app block_cache changed_cells cli clipboard colour_scale copying figures first_paint guardian head_start index keys known leaving
+lines log messages misuse number_format ordered_keys outline picture plain_ascii reader reports rows screens settings stacks summary terminal
 theme troubles viewport widgets
 """
 
 SCREENS = "checking counting explorer finding heating stacking taking telling watching workspace"
 
 LATER = {
+    "argparse",
     "numpy",
     "torch",
     "ml_dtypes",
