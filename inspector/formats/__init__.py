@@ -6,7 +6,7 @@ Adding a format is adding a file with `recognises` and `read`, and its row in `F
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -15,7 +15,7 @@ from inspector.errors import DamagedFile, NotAModel
 from inspector.limits import DEFAULT, Clock, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
 
     from inspector.formats.zips import Zip
     from inspector.nodes import Node
@@ -81,7 +81,7 @@ class Contents:
     opened and have to be closed. `texts` are what the file carries to be read (the source of a class, TorchScript code,
     a graph), by name; each is read when it is called; `text_of` has those of nodes whose class does not say it.
     `ordered` is whether the parameters come in the order of the model. `misnamed` is the ending of the file's name if it
-    is one of other formats.
+    is one of other formats. `names` are those of all tensors, where the format knows them without a walk.
     """
 
     root: Node
@@ -94,6 +94,7 @@ class Contents:
     text_of: dict[Node, str] = field(default_factory=dict)
     ordered: bool = True
     misnamed: str = ""
+    names: Set[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +153,16 @@ def misleading(path: str, found: Row) -> str:
     ending = PurePath(path).suffix.lower()
     if not ending or ending in CONTAINERS:
         return ""
-    promised = {row.module for row in FORMATS if any(word.endswith(ending) for word in row.files.split())}
+    promised = _named(ending)
     if found.module in promised or (found.module in OF_TORCH and not promised.isdisjoint(OF_TORCH)):
         return ""
     return ending if promised else ""
+
+
+@cache
+def _named(ending: str) -> frozenset[str]:
+    """The formats whose files are named so."""
+    return frozenset(row.module for row in FORMATS if any(word.endswith(ending) for word in row.files.split()))
 
 
 class Format(Protocol):
@@ -181,9 +188,9 @@ def module(row: Row) -> Format:
     return found
 
 
-def read(found: Found, opening: Opening) -> Contents:
-    """The tree of whatever lies there. Raises `NotAModel` where no format recognises it."""
-    row = recognise(found)
+def read(found: Found, opening: Opening, row: Row | None = None) -> Contents:
+    """The tree of whatever lies there, of the format `row` if that is known. Raises `NotAModel` where it is of none."""
+    row = row or recognise(found)
     if row is not None:
         contents = module(row).read(found, opening)
         # A folder may be called anything: Lightning's `epoch=3.ckpt` is one.

@@ -82,7 +82,7 @@ def read(found: Found, opening: Opening) -> Contents:
     join(root, [(entry[0], entry) for entry in entries], make)
     about = {key: parsed(value) for key, value in metadata.items()}
     # Whoever wrote it has sorted them by dtype and name.
-    return Contents(root, NAME, problems, about, ordered=False)
+    return Contents(root, NAME, problems, about, ordered=False, names=frozenset(header))
 
 
 def _header(source: Source, limit: int) -> str:

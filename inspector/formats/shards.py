@@ -53,8 +53,7 @@ class Shards:
             part = self._part(file, number, len(expected))
             missing = list(names or ())
             if part is not None:
-                there = state_dict(part.root)
-                missing = self._compared(file, there, missing) if names is not None else []
+                missing = self._compared(file, part, missing) if names is not None else []
                 self._add(file, part)
             self._graft(_absent(missing, file))
         if self.unread > LISTED:
@@ -72,7 +71,7 @@ class Shards:
         if row is not None and row.module == "hf_folder":
             raise NotAModel(f"{brief(name)} is an index, not a shard")
         try:
-            return formats.read(found, opening)
+            return formats.read(found, opening, row)
         except NotAModel:
             raise
         except InspectorError as error:
@@ -96,8 +95,11 @@ class Shards:
                 self.contents.problems.append(visible(str(error)))
             return None
 
-    def _compared(self, file: str, there: Mapping[str, Any], expected: list[str]) -> list[str]:
+    def _compared(self, file: str, part: Contents, expected: list[str]) -> list[str]:
         """The names that are expected of a file and not there; these, and those there that are not expected, are told."""
+        if part.names == set(expected):
+            return []
+        there = state_dict(part.root)
         missing = [name for name in expected if name not in there]
         wanted = set(expected)
         surplus = [name for name in there if name not in wanted]
