@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inspector import Checkpoint
-    from inspector.loading import Scan
     from inspector.nodes import Node, Tensor
     from inspector.statistics.health import Finding
     from tui.clipboard import Outcome
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from tui.index import Index, Selection, Survey
     from tui.picture import Picture
     from tui.reader import Job
+    from tui.rows import Counterparts
+    from tui.screens.calls import CallLines
     from tui.screens.checking import Check
     from tui.stacks import Stacks
     from tui.widgets.depth_view import Depth
@@ -71,7 +72,7 @@ class Progress(Answer):
 class Scanned(Answer):
     """What really loading the file would call."""
 
-    scan: Scan
+    calls: CallLines
 
 
 class Failed(Answer):
@@ -97,12 +98,16 @@ class Broken(Answer):
 
 
 class Opened(Answer):
-    """The file is open, and its tree is known; where a filter was `wanted`, also what that leaves of it."""
+    """The file is open, and its tree is known; where a filter was `wanted`, also what that leaves of it.
+
+    `places` is where what was shown before is in it.
+    """
 
     checkpoint: Checkpoint
     wanted: str = ""
     index: Index | None = None
     selection: Selection | None = None
+    places: Counterparts | None = None
 
 
 class FileChanged(Answer):

@@ -23,9 +23,11 @@ LONELY = 2
 
 
 class Counterparts:
-    """Where the nodes of a tree are in a newer one: under the same labels. Where there are several, the first."""
+    """Where the nodes of the `old` tree are in the `new` one: under the same labels. Where there are several, the first."""
 
     def __init__(self, old: Node, new: Node) -> None:
+        self.old = old
+        self.new = new
         self._known: dict[Node, Node | None] = {old: new}
         self._labels: dict[Node, dict[str, Node]] = {}
 
@@ -39,6 +41,12 @@ class Counterparts:
         for step in reversed(way):
             there = self._known[step] = None if there is None else self._below(there).get(step.label)
         return there
+
+    def prepare(self, node: Node) -> None:
+        """Make ready what the nodes below this one are looked for in."""
+        there = self.of(node)
+        if there is not None:
+            self._below(there)
 
     def _below(self, node: Node) -> dict[str, Node]:
         if node not in self._labels:
@@ -178,10 +186,16 @@ class Rows:
             families = below
         self._splice(0, len(self.nodes))
 
-    def renewed(self, root: Node, node: Node) -> tuple[Rows, Node]:
-        """The rows of a newer tree, expanded at the same labels; and what stands there where `node` does here, or near."""
-        rows = Rows(root)
+    def counterparts(self, root: Node) -> Counterparts:
+        """Where everything in these rows is in a newer tree. May run in another thread: it takes a while for long lists."""
         place = Counterparts(self.root, root)
+        for node in tuple(self.expanded):
+            place.prepare(node)
+        return place
+
+    def renewed(self, place: Counterparts, node: Node) -> tuple[Rows, Node]:
+        """The rows of a newer tree, expanded at the same labels; and what stands there where `node` does here, or near."""
+        rows = Rows(place.new)
         rows.expanded = {found for found in map(place.of, self.expanded) if found is not None and found.below}
         rows._splice(0, 1)
         while (found := place.of(node)) is None:

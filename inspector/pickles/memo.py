@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
+from weakref import proxy
 
 if TYPE_CHECKING:
     from inspector.pickles.machine import Machine
@@ -28,7 +29,8 @@ class Memo(dict[int, Any]):
     def __init__(self, machine: Machine, below: Memo | None = None) -> None:
         super().__init__()
         self.below = below
-        self.machine = machine
+        # No cycle: all that a pickle made on its way would wait for the garbage collector.
+        self.machine = proxy(machine)
         self._firsts: list[int] = []
         self._runs: list[Run] = []
         self._hidden = 0

@@ -61,7 +61,8 @@ def run(
         machine.discard()
         raise
     except Broken as error:
-        result.broken = error
+        # Its traceback would hold the machine, and through it itself.
+        result.broken = error.with_traceback(None)
     except (IndexError, KeyError, struct.error, ValueError, OverflowError, TypeError, AttributeError) as error:
         # Bytes that are missing, an empty stack, an id never stored: what each means depends on the opcode alone.
         at = min(machine.position, len(data))

@@ -55,6 +55,17 @@ async def test_a_file_that_was_replaced_has_a_badge_until_it_is_read_again(path:
         assert person.bottom == "read again"
 
 
+async def test_what_was_read_before_is_taken_apart(path: Path):
+    async with exploring(path) as person:
+        checkpoint = person.app.explorer.checkpoint
+        assert checkpoint is not None
+        former = [checkpoint.root, *checkpoint.tensors()]
+        await reload(person)
+        await person.until(lambda: all(node.parent is None and not node.children for node in former))
+        await person.press("]", "]")
+        await person.see("2.000")
+
+
 async def test_a_deleted_file_has_a_badge_and_its_tree_stays(path: Path):
     async with exploring(path) as person:
         path.unlink()

@@ -15,37 +15,52 @@ INDENT = 4
 """Columns by which a call goes on below its first line."""
 
 
+class CallLines:
+    """The lines of a scan as they are wrapped for a width."""
+
+    def __init__(self, scan: Scan, width: int) -> None:
+        self._told = list(scan_rows(scan))
+        self._width = -1
+        self.rows: list[tuple[Line, Finding | None]] = []
+        self.fit(width)
+
+    def fit(self, width: int) -> None:
+        """Wrap them for another width."""
+        if width != self._width:
+            self._width = width
+            self.rows = [(line, finding) for told, finding in self._told for line in wrap(told, width, INDENT)]
+
+
 class CallList(PickList):
-    """The lines of a scan."""
+    """The lines of a scan, which may have been wrapped before there is a list."""
 
     class Picked(Record):
         """Where this call stands is to be shown."""
 
         finding: Finding
 
-    def __init__(self, scan: Scan) -> None:
+    def __init__(self, lines: CallLines) -> None:
         super().__init__()
-        self._scan = list(scan_rows(scan))
-        self._rows: list[tuple[Line, Finding | None]] = []
+        self._lines = lines
 
     @property
     def line_count(self) -> int:
         """How many lines there are."""
-        return len(self._rows)
+        return len(self._lines.rows)
 
     def on_resize(self) -> None:
         """Wrap the texts for another width."""
-        width = self.size.width - 1
-        self._rows = [(line, finding) for whole, finding in self._scan for line in wrap(whole, width, INDENT)]
+        # The last column is the scrollbar's.
+        self._lines.fit(self.size.width - 1)
         self.refresh_changed()
 
     def line(self, row: int, width: int) -> Line:
         """A line of a call, or of what stands around them."""
-        return self._rows[row][0]
+        return self._lines.rows[row][0]
 
     def pick(self, row: int) -> None:
         """Say which call."""
-        finding = self._rows[row][1]
+        finding = self._lines.rows[row][1]
         if finding is not None:
             self.post_message(self.Picked(finding))
 
@@ -53,8 +68,8 @@ class CallList(PickList):
 class CallsScreen(PageScreen):
     """What a load would call; it is left with the call that was picked."""
 
-    def __init__(self, path: str, scan: Scan, changed_keys: Mapping[str, str]) -> None:
-        super().__init__(path, CallList(scan), changed_keys)
+    def __init__(self, path: str, lines: CallLines, changed_keys: Mapping[str, str]) -> None:
+        super().__init__(path, CallList(lines), changed_keys)
 
     def on_call_list_picked(self, event: CallList.Picked) -> None:
         """Leave."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import suppress
 from pathlib import PurePath
 from time import monotonic
+from typing import Any
 
 from textual.timer import Timer
 
@@ -14,6 +14,7 @@ from inspector.errors import InspectorError
 from inspector.nodes import Tensor
 from tui import messages
 from tui.index import Index, Survey, survey
+from tui.lasting import lasting
 from tui.lines import safe
 from tui.reader import Job
 from tui.screens.checking import Checking
@@ -46,15 +47,17 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         """Open the file once there is room to show it."""
         self._moved_at = 0.0
         self._resting: Timer | None = None
+        self._left: list[Any] = []
         if self.path:
             self.call_after_refresh(self.open, self.path, self.filter)
 
     def open(self, path: str, wanted: str = "") -> None:
         """Explore a file, in place of the one before, with a filter if one is wanted."""
         self.reader.stop(*SLOTS)
-        if self.checkpoint is not None:
-            self.checkpoint.close()
+        former = self.checkpoint
         self.clear(path)
+        if former is not None:
+            self._let_go(former)
         self.filter = wanted
         self._read()
 
@@ -64,26 +67,25 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
             self._read()
 
     def _read(self) -> None:
-        path, wanted = self.path, self.filter
+        path, wanted, rows = self.path, self.filter, self.module_tree.whole
 
         def work(job: Job) -> messages.Opened:
             import inspector
 
             start, self.program.head_start = self.program.head_start, None
-            try:
+            with lasting():
                 if start is not None and start.path == path:
                     checkpoint = start.take(job.progress)
                 else:
                     checkpoint = inspector.open(path, self.program.limits, job.progress)
-            finally:
-                # What was made until now lives as long as the file is open: the garbage collector need not look at it.
-                gc.freeze()
-                gc.enable()
             opened = messages.Opened(job, checkpoint, wanted)
+            if rows is not None:
+                opened.places = rows.counterparts(checkpoint.root)
             if wanted.strip():
                 from inspector.query import Query, QueryError
 
-                opened.index = Index(checkpoint.root, job.progress)
+                with lasting():
+                    opened.index = Index(checkpoint.root, job.progress)
                 with suppress(QueryError):
                     opened.selection = opened.index.select(Query(wanted), job.progress)
             return opened
@@ -94,7 +96,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
     def on_opened(self, event: messages.Opened) -> None:
         """Show the tree, as it was before if there was one, then count what takes a walk over all of it."""
         if event.stale:
-            event.checkpoint.close()
+            self._let_go(event.checkpoint)
             return
         former, self.checkpoint = self.checkpoint, event.checkpoint
         self.known.open(event.checkpoint)
@@ -115,7 +117,8 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         """Have what takes a walk over the whole tree counted."""
 
         def work(job: Job) -> messages.Surveyed:
-            return messages.Surveyed(job, survey(checkpoint.root, job.progress, checkpoint.problems))
+            with lasting():
+                return messages.Surveyed(job, survey(checkpoint.root, job.progress, checkpoint.problems))
 
         if checkpoint is self.checkpoint:
             self.reader.ask("survey", work, self.post_message)
@@ -123,13 +126,18 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
     def _renew(self, former: Checkpoint, event: messages.Opened) -> None:
         """Show what was read again, at the same place."""
         self.reader.stop(*SLOTS)
-        former.close()
         self.dismiss_crew()
         self.end_check()
         self.unstack()
         self.forget_changes()
+        self._left += [self.index, self.survey]
         self.survey = Survey()
-        self.module_tree.replace(event.checkpoint.root)
+        rows = self.module_tree.whole
+        assert rows is not None
+        places = event.places
+        if places is None or places.old is not rows.root:
+            places = rows.counterparts(event.checkpoint.root)
+        self.module_tree.replace(places)
         self.take_over(event.index, event.selection)
         if event.wanted != self.filter:
             self.select(self.filter)
@@ -139,6 +147,20 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         if self.pane not in self.panes:
             self.go_to_pane("tree")
         self.bottom.say("read again", "dim")
+        self._let_go(former)
+
+    def _let_go(self, checkpoint: Checkpoint) -> None:
+        """Close a file that nothing shows any more, and have its tree taken apart."""
+
+        from inspector.taking_apart import leavings, take_apart
+
+        def work(job: Job) -> None:
+            take_apart(left, lambda: job.progress(0))
+
+        checkpoint.close()
+        left = self._left
+        left += leavings(checkpoint)
+        self.reader.ask("apart", work, self.post_message)
 
     def on_surveyed(self, event: messages.Surveyed) -> None:
         """Show what all tensors together tell."""

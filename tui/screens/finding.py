@@ -13,6 +13,7 @@ from inspector.nodes import Node, Tensor
 from tui import messages
 from tui.figures import plural
 from tui.index import Index, Selection
+from tui.lasting import lasting
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import Workspace
@@ -275,4 +276,7 @@ class Finding(Workspace):
     def _index(self, job: Job) -> Index:
         """The names, which are gathered when they are first needed. Only for the reader's thread."""
         assert self.root is not None
-        return self.index or Index(self.root, job.progress)
+        if self.index is not None:
+            return self.index
+        with lasting():
+            return Index(self.root, job.progress)

@@ -9,6 +9,7 @@ from inspector import naming
 from inspector.nodes import Module, Node, Tensor, Value
 from tui import messages
 from tui.lines import safe
+from tui.reader import Job
 from tui.screens.finding import Finding
 from tui.troubles import Troubles, remarks
 
@@ -35,7 +36,15 @@ class Telling(Finding):
         if self.checkpoint is not None:
             checkpoint = self.checkpoint
             self.bottom.say("looking at every pickle …", "dim")
-            self.reader.ask("calls", lambda job: messages.Scanned(job, checkpoint.scan(job.progress)), self.post_message)
+            # That of the page: a column is free at each side, and one is the scrollbar's.
+            width = self.app.size.width - 3
+
+            def work(job: Job) -> messages.Scanned:
+                from tui.screens.calls import CallLines
+
+                return messages.Scanned(job, CallLines(checkpoint.scan(job.progress), width))
+
+            self.reader.ask("calls", work, self.post_message)
 
     def on_scanned(self, event: messages.Scanned) -> None:
         """List what was found; what stands in the tree can be gone to."""
@@ -43,7 +52,7 @@ class Telling(Finding):
 
         if not event.stale:
             self.bottom.say("")
-            self.app.push_screen(CallsScreen(safe(self.path), event.scan, self.changed_keys), self._go_to_call)
+            self.app.push_screen(CallsScreen(safe(self.path), event.calls, self.changed_keys), self._go_to_call)
 
     def _go_to_call(self, call: Call | None) -> None:
         if call is None or self.root is None:

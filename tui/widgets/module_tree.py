@@ -12,7 +12,7 @@ from textual.strip import Strip
 from inspector.nodes import Node, Tensor
 from tui import keys
 from tui.lines import strip, under_cursor
-from tui.rows import Children, Rows
+from tui.rows import Children, Counterparts, Rows
 from tui.theme import palette
 from tui.widgets.line_view import LineView
 from tui.widgets.tree_line import INDENT, Look, tree_line
@@ -76,14 +76,19 @@ class ModuleTree(LineView):
         self._changed()
         self._tell()
 
-    def replace(self, root: Node) -> None:
+    @property
+    def whole(self) -> Rows | None:
+        """The rows without a filter."""
+        return self._whole or self.rows
+
+    def replace(self, places: Counterparts) -> None:
         """Show a newer tree, whole, expanded as this one is, with the cursor at the same name or above it."""
-        former, node = self._whole or self.rows, self.node
+        former, node = self.whole, self.node
         assert former is not None and node is not None
         self._whole = None
         summaries: dict[Tensor, str] | None = None if self.look.summaries is None else {}
         self.look = Look(self.look.root_label, wanted=self.look.wanted, summaries=summaries)
-        self.rows, node = former.renewed(root, node)
+        self.rows, node = former.renewed(places, node)
         self._land(node)
 
     def restrict(self, children: Children, totals: Mapping[Node, tuple[int, int]], first: Node | None) -> None:
