@@ -229,7 +229,7 @@ def _count_and_write(checkpoint: Checkpoint, options: argparse.Namespace, write:
             progress.clear()
             write(text)
 
-        counted = Counted(checkpoint, progress)
+        counted = Counted(checkpoint, progress, options.spectrum)
         query = counted.query(options.filter)
         if options.get is None:
             counted.prepare(query)

@@ -24,6 +24,7 @@ Where there is no terminal (or TERM=dumb), --print is what happens without optio
   torchtui model.pt                                  explore it; ? shows the keys
   torchtui model.pt --print --filter '*.weight'      the weights, with their totals
   torchtui model.pt --stats --filter 'nan>0'         the tensors that hold NaN, with their statistics
+  torchtui model.pt --spectrum --filter fc1.weight   the singular values of this matrix, with its statistics
   torchtui model.pt --get 'fc3.weight[0, :, 1]'      these values, as torch prints them
   torchtui checkpoint.pt --get model --export model.safetensors
   torchtui stranger.pt --scan                        what really loading it would call
@@ -43,6 +44,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     options = _parser().parse_intermixed_args(arguments)
     if not (options.help or options.version):
         _check(options)
+        options.stats = options.stats or options.spectrum
     return options
 
 
@@ -70,6 +72,11 @@ def _parser() -> _Parser:
     )
     add("--get", metavar="NAME[SLICE]", help="the values of one tensor or of a slice of it; a value; a module's text")
     add("--stats", action="store_true", help="statistics of every tensor, in --print and --json")
+    add(
+        "--spectrum",
+        action="store_true",
+        help="with them the singular values of each matrix, which take seconds for a large one: name some by --filter",
+    )
     add(
         "--filter", default="", metavar="Q", help="only what matches: 'fc bias', '*.weight', 'dtype:bf16 numel>1M', 'nan>0'"
     )
@@ -99,6 +106,8 @@ def _check(options: argparse.Namespace) -> None:
         raise Misuse("--scan goes alone or with --json")
     if options.verify and (options.get is not None or options.export is not None or options.scan):
         raise Misuse("--verify goes alone or with --print and --json")
+    if options.spectrum and (options.get is not None or options.export is not None):
+        raise Misuse("--spectrum goes with --print and --json")
     if options.stats and (options.get is not None or options.export is not None):
         raise Misuse("--stats goes with --print and --json")
     if options.force and options.export is None:

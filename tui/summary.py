@@ -10,6 +10,7 @@ from tui.figures import shape_text
 if TYPE_CHECKING:
     from inspector.nodes import Tensor
     from inspector.statistics import Statistics
+    from inspector.statistics.spectrum import Spectrum
 
 
 def figure(value: float) -> str:
@@ -49,3 +50,14 @@ def short_form(tensor: Tensor, statistics: Statistics) -> str:
     shape = shape_text(tensor.shape) if tensor.shape else ""
     dtype = "" if tensor.dtype == "float32" else f" {tensor.dtype}"
     return f"tensor{shape}{dtype} n={statistics.count} {summary(statistics)}".rstrip()
+
+
+def rank_text(spectrum: Spectrum) -> str:
+    """The effective rank of a matrix, of how many it could be: `12.3 of 64`; `≤ 12.3 of 64` where it is a bound."""
+    most = "" if spectrum.exact else "≤ "
+    return f"{most}{spectrum.rank:.1f} of {min(spectrum.rows, spectrum.columns):,}"
+
+
+def condition_text(spectrum: Spectrum) -> str:
+    """The condition number of a matrix, or how much it is at least."""
+    return f"{'' if spectrum.exact else '≥ '}{figure(spectrum.condition)}"

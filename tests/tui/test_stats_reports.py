@@ -19,11 +19,14 @@ import pytest
 import torch
 
 import inspector
+from inspector.nodes import Tensor
 from inspector.statistics import QUANTILES, cuts
 from inspector.statistics.scan import scan
+from inspector.statistics.spectrum import spectrum
 from tui import cli
 from tui.reports.progress import Progress, duration
 from tui.summary import figure, short_form, summary
+from tui.widgets.spectrum import Decomposition, spectrum_lines
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
@@ -96,7 +99,13 @@ def test_json_has_the_statistics_of_every_tensor_and_no_more_than_that(run: Run,
     document = json.loads(out, parse_constant=pytest.fail)
     stats = {entry["name"]: entry["stats"] for entry in document["tensors"]}
     names = ["min", "max", "mean", "std", "norm", "nan", "inf", "zero", "quantiles", "exact"]
-    assert all(list(entry) == names for name, entry in stats.items() if name != "meta")
+    names += ["bound", "abs_max", "posinf", "neginf", "denormal", "distinct"]
+    assert all(list(entry) == names for name, entry in stats.items() if name not in ("meta", "wave"))
+    assert list(stats["wave"]) == [*names, "parts"]
+    assert [list(stats["wave"]["parts"][part]) for part in ("real", "imag")] == [names, names]
+    assert (stats["wave"]["abs_max"], stats["wave"]["parts"]["imag"]["max"]) == (5, 4)
+    assert (stats["sick"]["posinf"], stats["sick"]["neginf"], stats["sick"]["distinct"]) == (0, 1, None)
+    assert stats["sick"]["abs_max"] == max(stats["sick"]["max"], -stats["sick"]["min"])
     assert stats["meta"] is None
     values = torch.load(path, weights_only=False)
     sound = values["sound"].double().numpy()
@@ -135,10 +144,70 @@ def test_stats_alone_is_a_report(run: Run, path: Path) -> None:
     assert run(path, "--stats") == run(path, "--print", "--stats")
 
 
+@pytest.mark.parametrize("option", ["--stats", "--spectrum"])
 @pytest.mark.parametrize("words", [["--get", "sound"], ["--export", "x.npz"]])
-def test_stats_go_with_the_reports_that_have_them(run: Run, path: Path, words: list[str]) -> None:
-    status, out, err = run(path, "--stats", *words)
-    assert (status, out, err) == (2, "", "torchtui: --stats goes with --print and --json\n")
+def test_stats_go_with_the_reports_that_have_them(run: Run, path: Path, option: str, words: list[str]) -> None:
+    status, out, err = run(path, option, *words)
+    assert (status, out, err) == (2, "", f"torchtui: {option} goes with --print and --json\n")
+
+
+# The spectrum
+
+
+def test_the_spectrum_of_each_matrix_is_told_where_it_is_asked_for(run: Run, path: Path) -> None:
+    status, out, err = run(path, "--spectrum", "--json")
+    assert (status, err) == (0, "")
+    stats = {entry["name"]: entry["stats"] for entry in json.loads(out, parse_constant=pytest.fail)["tensors"]}
+    spectra = {name: entry["spectrum"] for name, entry in stats.items() if entry is not None and "spectrum" in entry}
+    assert list(spectra) == ["sound", "sick", "count"]
+    matrix = torch.load(path, weights_only=False)["sound"].double().numpy()
+    values = np.linalg.svd(matrix, compute_uv=False)
+    sound = spectra["sound"]
+    assert sound["values"] == pytest.approx(values.tolist(), rel=1e-12)
+    assert (sound["rows"], sound["columns"], sound["exact"]) == (30, 40, True)
+    assert sound["condition"] == pytest.approx(values[0] / values[-1], rel=1e-9)
+    assert spectra["sick"] == {"error": "it holds NaN or Inf, and so it has no singular values"}
+    assert spectra["count"]["condition"] == "Infinity"
+    for entry in stats.values():
+        if entry is not None:
+            entry.pop("spectrum", None)
+    without = json.loads(run(path, "--stats", "--json")[1])["tensors"]
+    assert stats == {entry["name"]: entry["stats"] for entry in without}
+
+
+def test_the_tree_and_the_screen_say_the_same_of_a_spectrum(run: Run, path: Path) -> None:
+    _, out, _ = run(path, "--spectrum")
+    lines = {line.split()[0]: line for line in out.splitlines()[2:]}
+    with inspector.open(path) as checkpoint:
+        sound = checkpoint["sound"]
+        assert isinstance(sound, Tensor)
+        lines_of_panel = spectrum_lines(Decomposition(sound, spectrum(sound)), 120, 8)
+    panel = "\n".join("".join(text for text, _ in line) for line in lines_of_panel)
+    said = re.search(r"largest singular value (\S+), effective rank (\S+ of 30), condition (\S+)$", lines["sound"])
+    assert said is not None
+    for word, text in zip(("largest", "effective rank", "condition"), said.groups(), strict=True):
+        assert re.search(rf"{word} +{re.escape(text)}(\s|$)", panel)
+    assert lines["sick"].endswith("no spectrum: it holds NaN or Inf, and so it has no singular values")
+    assert "singular" not in lines["zeros"] + lines["meta"]
+
+
+def test_of_a_large_matrix_the_rank_and_the_condition_are_told_as_bounds(
+    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inspector.statistics.spectrum.EXACT", 20)
+    line = run(path, "--spectrum", "--filter", "sound")[1].splitlines()[2]
+    assert re.search(r"effective rank ≤ \S+ of 30, condition ≥ \S+$", line)
+
+
+def test_ctrl_c_leaves_spectra_out(run: Run, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(tensor: Tensor, progress: Callable[[float], None]) -> None:
+        signal.raise_signal(signal.SIGINT)
+        progress(0.5)
+
+    monkeypatch.setattr("inspector.statistics.spectrum.spectrum", stop)
+    status, out, _ = run(path, "--spectrum", "--json")
+    assert status == 130
+    assert "spectrum" not in json.loads(out)["tensors"][0]["stats"]
 
 
 # Filters

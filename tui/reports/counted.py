@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inspector import Checkpoint
 from inspector.errors import InspectorError
@@ -14,16 +14,20 @@ from inspector.statistics import Statistics
 from tui.reports.listing import Listing, is_tensor
 from tui.reports.progress import Progress, Stopped
 
+if TYPE_CHECKING:
+    from inspector.statistics.spectrum import Spectrum
+
 Result = Statistics | InspectorError | None
 """The figures of a tensor, or why it can't be read; None if the work was stopped before."""
 
 
 class Counted:
-    """The statistics of the tensors of a file, and what is known of them so far."""
+    """The statistics of the tensors of a file, and what is known of them so far; if wanted, their `spectra` too."""
 
-    def __init__(self, checkpoint: Checkpoint, progress: Progress) -> None:
+    def __init__(self, checkpoint: Checkpoint, progress: Progress, spectra: bool = False) -> None:
         self.checkpoint = checkpoint
         self.progress = progress
+        self.spectra = spectra
         self._known: dict[Tensor, Result] = {}
 
     def figures(self, tensors: Iterable[Tensor]) -> Iterator[Result]:
@@ -48,6 +52,20 @@ class Counted:
         (found,) = self.figures([tensor]) if is_tensor(tensor) else (None,)
         return found if isinstance(found, Statistics) else None
 
+    def spectrum(self, tensor: Tensor) -> Spectrum | InspectorError | None:
+        """The spectrum of a matrix that was counted, or why it has none; None where nobody wants it, or after Ctrl+C."""
+        matrix = len(tensor.shape) >= 2 and 0 not in tensor.shape and isinstance(self._known.get(tensor), Statistics)
+        if not self.spectra or not matrix or self.progress.stopped:
+            return None
+        from inspector.statistics.spectrum import spectrum
+
+        try:
+            return spectrum(tensor, lambda part: self.progress.tell(0))
+        except InspectorError as error:
+            return error
+        except Stopped:
+            return None
+
     def query(self, text: str) -> Query:
         """A filter that may ask for figures."""
         return Query(text, self)
@@ -69,7 +87,20 @@ def stats_entry(result: Result) -> dict[str, Any] | None:
     entry: dict[str, Any] = {name: _number(getattr(result, name)) for name in names}
     entry["quantiles"] = {str(part): value for part, value in result.quantiles.items()}
     entry["exact"] = result.exact
+    entry |= {name: _number(getattr(result, name)) for name in ("bound", "abs_max", "posinf", "neginf", "denormal")}
+    entry["distinct"] = result.distinct
+    if result.parts:
+        entry["parts"] = {name: stats_entry(part) for name, part in result.parts.items()}
     return entry
+
+
+def spectrum_entry(found: Spectrum | InspectorError) -> dict[str, Any]:
+    """What the document says of the singular values of a matrix, or of why it has none."""
+    if isinstance(found, InspectorError):
+        return {"error": str(found)}
+    entry: dict[str, Any] = {name: getattr(found, name) for name in ("rows", "columns", "exact", "method", "energy")}
+    numbers = {"rank": found.rank, "condition": _number(found.condition)}
+    return entry | numbers | {"values": list(map(_number, found.values.tolist()))}
 
 
 def _number(value: float) -> float | str:

@@ -87,11 +87,15 @@ def _tensors(listing: Listing, counted: Counted | None) -> Iterator[Entry]:
     if counted is None:
         yield from (tensor_entry(name, node) for name, node in tensors)
         return
-    from tui.reports.counted import stats_entry
+    from tui.reports.counted import spectrum_entry, stats_entry
 
     named = list(tensors)
     for (name, node), result in zip(named, counted.figures(node for _, node in named), strict=True):
-        yield tensor_entry(name, node) | {"stats": stats_entry(result)}
+        stats = stats_entry(result)
+        spectrum = counted.spectrum(node)
+        if stats is not None and spectrum is not None:
+            stats["spectrum"] = spectrum_entry(spectrum)
+        yield tensor_entry(name, node) | {"stats": stats}
 
 
 def _looked(checkpoint: Checkpoint, listing: Listing, counted: Counted) -> dict[str, Iterator[Entry]]:

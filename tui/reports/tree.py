@@ -16,9 +16,10 @@ from inspector.values import text
 from tui.figures import plural, shape_text, short_size
 from tui.reports.health import Looked
 from tui.reports.listing import Listing
-from tui.summary import summary
+from tui.summary import condition_text, figure, rank_text, summary
 
 if TYPE_CHECKING:
+    from inspector.statistics.spectrum import Spectrum
     from tui.reports.counted import Counted, Result
 
 LONGEST = 200
@@ -93,7 +94,8 @@ def _rows(listing: Listing, counted: Counted | None) -> Iterator[Row]:
         if isinstance(node, Tensor):
             kind = f"{node.dtype} {shape_text(node.shape)}"
             figures = _figures(next(counting)) if node in results else ""
-            marks = "  ".join(filter(None, (figures, _marks(node))))
+            spectrum = _spectrum(counted.spectrum(node)) if counted is not None else ""
+            marks = "  ".join(filter(None, (figures, spectrum, _marks(node))))
             yield indent + _label(node), kind, f"{node.numel:,}", short_size(node.nbytes), marks
         elif isinstance(node, Module):
             numel, nbytes = listing.totals(node)
@@ -109,6 +111,15 @@ def _figures(result: Result) -> str:
     if result is None:
         return "not counted"
     return f"! {visible(str(result))}" if isinstance(result, InspectorError) else summary(result)
+
+
+def _spectrum(found: Spectrum | InspectorError | None) -> str:
+    if found is None:
+        return ""
+    if isinstance(found, InspectorError):
+        return f"no spectrum: {visible(str(found))}"
+    largest = f"largest singular value {figure(float(found.values[0]))}"
+    return f"{largest}, effective rank {rank_text(found)}, condition {condition_text(found)}"
 
 
 def _label(node: Node) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tui.figures import shape_text
 from tui.lines import Line, Part, cut, spread, width_of
-from tui.summary import figure
+from tui.summary import condition_text, figure, rank_text
 from tui.widgets.histogram import EIGHTHS
 
 if TYPE_CHECKING:
@@ -38,12 +38,11 @@ def spectrum_lines(found: Decomposition, width: int, height: int) -> list[Line]:
     if spectrum is None:
         return [spread(left, [(f"singular values of {shape_text(found.tensor.shape)} … {found.part:.0%} ", "dim")], width)]
     left.append((cut(f"  {spectrum.method}", width - width_of(left)), "dim" if spectrum.exact else "badge"))
-    most, least = ("", "") if spectrum.exact else ("≤ ", "≥ ")
     values = spectrum.values
     entries = [
         ("matrix", f"{spectrum.rows:,} x {spectrum.columns:,}"),
-        ("effective rank", f"{most}{spectrum.rank:.1f} of {min(spectrum.rows, spectrum.columns):,}"),
-        ("condition", f"{least}{figure(spectrum.condition)}"),
+        ("effective rank", rank_text(spectrum)),
+        ("condition", condition_text(spectrum)),
         ("largest", figure(float(values[0]))),
         ("smallest", figure(float(values[-1])) if spectrum.exact else "not found"),
         ("energy", "all" if spectrum.exact else f"{spectrum.energy:.1%} in {len(values)} values"),
