@@ -44,6 +44,8 @@ def read(found: Found, opening: Opening) -> Contents:
     about = records(archive, folder)
     storages = Storages(archive, folder + "data/", big=about.get("byteorder") == "big")
     pickled = unpickled(archive, folder + "data.pkl", storages, opening)
+    # No other pickle asks for one by its key, and there may be a million.
+    storages.known.clear()
     problems = archive.problems
     _tell_roots(archive, folder)
     if pickled.broken is not None:

@@ -13,8 +13,8 @@ LARGEST = 1 << 60
 
 def last_entries(value: Dict) -> Iterator[tuple[Any, Any]]:
     """The entries of a dict; of those with the same scalar key the last one's value, in the place of the first."""
-    if set(map(type, value.keys)) <= {str}:
-        yield from dict(zip(value.keys, value.values, strict=True)).items()
+    if set(map(type, value.keys)) <= {str} and len(set(value.keys)) == len(value.keys):
+        yield from zip(value.keys, value.values, strict=True)
         return
     last: dict[Any, Any] = {}
     given: dict[Any, Any] = {}

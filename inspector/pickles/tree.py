@@ -238,7 +238,6 @@ class _Builder:
 
     def state_dict(self, root: Module, value: Dict, pending: list[Work]) -> None:
         """Hangs the entries of a dict of dotted names below modules made from those names."""
-        items = list(last_entries(value))
         metadata = value.state.get("_metadata") if type(value.state) is Dict else None
         versions = metadata if type(metadata) is Dict else None
 
@@ -250,7 +249,7 @@ class _Builder:
             item.key, item.parent = key, parent
             return item
 
-        join(root, items, make, _paths(versions))
+        join(root, last_entries(value), make, _paths(versions))
         if versions is not None:
             _give_versions(root, versions)
 
