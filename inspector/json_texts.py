@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from inspector.errors import brief
@@ -28,6 +27,8 @@ def loaded(text: str | bytes, repeated: list[str]) -> Any:
             repeated.append(f"{brief(twice)} comes several times in one object; the last one counts")
         return whole
 
+    import json
+
     return json.loads(text, object_pairs_hook=made)
 
 
@@ -38,6 +39,9 @@ def parsed(text: str) -> Any:
     """
     if not text.lstrip(" \t\r\n").startswith(("{", "[")):
         return text
+    # Most files have none: only those that do pay for the import.
+    import json
+
     try:
         value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):

@@ -27,27 +27,46 @@ HEAD = 4096
 
 
 class Row(NamedTuple):
-    """A format: the file of this folder that reads it, what it is called, and what its files are mostly named."""
+    """A format: the file of this folder that reads it, what it is called, and what its files are mostly named.
+
+    `begins` are the bytes that each of its files begins with, one of several, so that nobody has to import what can't be
+    meant: none for what is always a folder, None where only the file of this folder can tell.
+    """
 
     module: str
     name: str
     files: str
+    begins: tuple[bytes, ...] | None = None
+
+    def may_be(self, found: Found) -> bool:
+        """Whether it is worth asking if that is of this format."""
+        return found.source is None or self.begins is None or found.head.startswith(self.begins)
+
+
+FOLDER = ()
+ZIP = (b"PK\x03\x04",)
+JSON = (b"{", b" ", b"\t", b"\r", b"\n")
 
 
 FORMATS = (
     Row("compressed", "gzip, bzip2, xz, zstd around any of these", ".gz .bz2 .xz .zst"),
     Row("dcp", "`torch.distributed.checkpoint` folders, and a file of one", ".metadata .distcp"),
     Row("distcp", "a file of such a folder without its `.metadata`", ".distcp"),
-    Row("dcp_safetensors", "such a checkpoint in safetensors (`HuggingFaceStorageWriter`)", "shard-N-model-*.safetensors"),
-    Row("deepspeed", "DeepSpeed ZeRO folders", "global_stepN/"),
-    Row("rank_files", "files of the ranks of a distributed run (FSDP, `DTensor`)", "*_rank_N.pt"),
-    Row("trainer_folder", "training folders of Hugging Face's Trainer and Accelerate", "checkpoint-N/"),
-    Row("hf_folder", "Hugging Face folders and indexes, a folder of one model", "*.index.json"),
-    Row("pt2", "`torch.export`, also before 2.7", ".pt2"),
-    Row("torch_package", "`torch.package`", ".pt"),
-    Row("torchscript", "TorchScript (`torch.jit.save`), also mobile", ".pt .ptl"),
-    Row("torch_zip", "`torch.save` since 1.6", ".pt .pth .bin .ckpt"),
-    Row("cut_zip", "`torch.save` since 1.6, cut off", ".pt .pth .bin .ckpt"),
+    Row(
+        "dcp_safetensors",
+        "such a checkpoint in safetensors (`HuggingFaceStorageWriter`)",
+        "shard-N-model-*.safetensors",
+        FOLDER,
+    ),
+    Row("deepspeed", "DeepSpeed ZeRO folders", "global_stepN/", FOLDER),
+    Row("rank_files", "files of the ranks of a distributed run (FSDP, `DTensor`)", "*_rank_N.pt", FOLDER),
+    Row("trainer_folder", "training folders of Hugging Face's Trainer and Accelerate", "checkpoint-N/", FOLDER),
+    Row("hf_folder", "Hugging Face folders and indexes, a folder of one model", "*.index.json", JSON),
+    Row("pt2", "`torch.export`, also before 2.7", ".pt2", ZIP),
+    Row("torch_package", "`torch.package`", ".pt", ZIP),
+    Row("torchscript", "TorchScript (`torch.jit.save`), also mobile", ".pt .ptl", ZIP),
+    Row("torch_zip", "`torch.save` since 1.6", ".pt .pth .bin .ckpt", ZIP),
+    Row("cut_zip", "`torch.save` since 1.6, cut off", ".pt .pth .bin .ckpt", ZIP),
     Row("tar01", "`torch.save` of 0.1", ".pt .pth .tar"),
     Row("safetensors", "safetensors", ".safetensors"),
     Row("gguf", "GGUF, versions 1 to 3", ".gguf"),
@@ -179,7 +198,7 @@ class Format(Protocol):
 
 def recognise(found: Found) -> Row | None:
     """The row of the format that recognises what lies there, or None."""
-    return next((row for row in FORMATS if module(row).recognises(found)), None)
+    return next((row for row in FORMATS if row.may_be(found) and module(row).recognises(found)), None)
 
 
 def module(row: Row) -> Format:

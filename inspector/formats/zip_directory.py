@@ -44,14 +44,14 @@ def read_directory(source: Source, limits: Limits) -> Directory:
     """The directory of the archive in a source. Raises `DamagedFile` if there is none, `LimitReached`."""
     told: list[str] = []
     record = end_record(source, told)
-    if min(record.count, record.size // ENTRY.size) > limits.members:
-        raise limits.reached("members", f"the zip directory lists {record.count} members")
+    if min(record.members, record.size // ENTRY.size) > limits.members:
+        raise limits.reached("members", f"the zip directory lists {record.members} members")
     # Python takes the directory to end where the end record begins, and what stands before the archive for a shift.
     near = record.end - record.size
     shift = near - record.offset
-    if shift and record.count and record.there:
+    if shift and record.members and record.there:
         directory = _parsed(source, record, record.offset, 0)
-        if len(directory.members) == record.count or near < 0:
+        if len(directory.members) == record.members or near < 0:
             if is_entry(source, near):
                 where = f"PyTorch reads the one at byte {record.offset}, Python's zipfile the one at {near}"
                 told.append(f"the archive has two directories: {where}")
@@ -70,13 +70,13 @@ def read_directory(source: Source, limits: Limits) -> Directory:
 def _parsed(source: Source, record: EndRecord, start: int, shift: int) -> Directory:
     """The directory that begins at a byte, with its members' places shifted."""
     data = source.read(start, record.size)
-    entries = Entries(data, record.count, shift, source.size)
+    entries = Entries(data, record.members, shift, source.size)
     last = Members(entries, dict(zip(entries.names, range(len(entries)), strict=True)))
     directory = Directory(entries, last, last, [], start, record.behind)
-    if len(entries) < record.count:
+    if len(entries) < record.members:
         directory.problems.append(f"the zip directory is damaged: it can be read in part, and {REFUSES}")
     elif data.startswith(CENTRAL, entries.end):
-        more = f"more members than the {record.count} of its end record, which are all that PyTorch sees"
+        more = f"more members than the {record.members} of its end record, which are all that PyTorch sees"
         directory.problems.append(f"the zip directory lists {more}")
     elif entries.end != len(data):
         directory.problems.append(f"{len(data) - entries.end} bytes of the zip directory are no members")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from inspector.errors import DamagedFile
 from inspector.sources import Source
@@ -26,15 +26,14 @@ _LOCATOR64 = struct.Struct("<4sLQL")
 REFUSES = "PyTorch refuses the archive"
 
 
-@dataclass(frozen=True, slots=True)
-class EndRecord:
-    """An end record: `count` members in a directory of `size` bytes at `offset`, which ends at byte `end` of the file.
+class EndRecord(NamedTuple):
+    """An end record: so many `members` in a directory of `size` bytes at `offset`, which ends at byte `end` of the file.
 
     `behind` is the byte behind the record and its comment. `refused` is why PyTorch would not take it, or empty; `there`
     is whether such a directory can lie at the offset, `note` what else is odd.
     """
 
-    count: int
+    members: int
     size: int
     offset: int
     end: int
@@ -57,7 +56,7 @@ def end_record(source: Source, problems: list[str]) -> EndRecord:
     if other == places[0]:
         return record
     python = _record(source, tail, tail_at, other)
-    if (record.refused or not record.count) and not python.refused:
+    if (record.refused or not record.members) and not python.refused:
         problems.append(f"what looks like an end record stands in the archive's comment: {REFUSES}")
         return python
     if not record.refused and not python.refused:

@@ -7,6 +7,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from inspector import naming
 from inspector.nodes import Node, Tensor
@@ -17,7 +18,9 @@ from tui.lasting import lasting
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import Workspace
-from tui.widgets.prompt import Prompt, Purpose
+
+if TYPE_CHECKING:
+    from tui.widgets.prompt import Prompt, Purpose
 
 LONGEST_WAIT = 0.5
 """Seconds that the enter key waits for a search that is still running."""

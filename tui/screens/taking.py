@@ -7,16 +7,20 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textual.app import SuspendNotSupported
 
 from inspector.errors import visible
 from inspector.nodes import Module, Node, Tensor
-from tui import clipboard, copying, messages
+from tui import messages
 from tui.figures import short_size
 from tui.reader import Job, Reader
 from tui.screens.workspace import Entry, Workspace
-from tui.widgets.prompt import Purpose
+
+if TYPE_CHECKING:
+    from tui import copying
+    from tui.widgets.prompt import Purpose
 
 LONGEST_NAME = 80
 """Characters of a file name that is offered."""
@@ -34,6 +38,8 @@ class Taking(Workspace):
 
     def action_copy(self) -> None:
         """Show which letter copies what."""
+        from tui import copying
+
         self.catch_up()
         node = self.module_tree.node
         if node is None:
@@ -49,6 +55,8 @@ class Taking(Workspace):
         self.menu("copy", entries)
 
     def _copy(self, node: Node, kind: copying.Kind, block: copying.Block | None) -> None:
+        from tui import clipboard, copying
+
         if kind.extension and kind.letter != "b" and isinstance(node, Tensor):
             least = copying.least_size(node)
             if least > clipboard.LIMIT:
@@ -61,6 +69,7 @@ class Taking(Workspace):
 
         def make(job: Job) -> str:
             from inspector.statistics.scan import scan
+            from tui import copying
 
             numel = max(tensor.numel, 1)
             statistics = known or scan(tensor, lambda done, _: job.progress(done / numel))
@@ -73,6 +82,8 @@ class Taking(Workspace):
         write = self.program.write_to_terminal
 
         def work(job: Job) -> messages.Copied:
+            from tui import clipboard
+
             text = make(job)
             job.progress(1)
             return messages.Copied(job, node, extension, clipboard.copy(text, write))
@@ -108,6 +119,8 @@ class Taking(Workspace):
 
     def _print(self, node: Node) -> None:
         def work(job: Job) -> messages.Printed:
+            from tui import copying
+
             return messages.Printed(job, copying.printed(node))
 
         self.bottom.say("reading …", "dim")

@@ -25,7 +25,6 @@ from tui.widgets.heat_map import HeatMap
 from tui.widgets.module_tree import ModuleTree
 from tui.widgets.notice import Notice
 from tui.widgets.one_line import OneLine
-from tui.widgets.prompt import Complete, Prompt, Purpose
 from tui.widgets.statistics import StatisticsPanel
 from tui.widgets.title_line import TitleLine
 from tui.widgets.tree_line import header_line
@@ -34,6 +33,7 @@ from tui.widgets.value_grid import ValueGrid
 if TYPE_CHECKING:
     from inspector.nodes import Node
     from tui.app import TorchTUI
+    from tui.widgets.prompt import Complete, Prompt, Purpose
 
 SMALLEST = (50, 12)
 """Columns and rows below which nothing useful can be shown."""
@@ -301,6 +301,8 @@ class Workspace(FirstPaint, KeyScreen):
     async def ask(self, purpose: Purpose, label: str, text: str = "", complete: Complete | None = None) -> None:
         """Let the person type something; keys that come after this call go there."""
         if self._prompt is None:
+            from tui.widgets.prompt import Prompt
+
             self._prompt = Prompt()
             await self.mount(self._prompt)
         self.bottom.display = False
