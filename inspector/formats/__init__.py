@@ -73,12 +73,15 @@ FORMATS = (
     Row("onnx", "ONNX", ".onnx"),
     Row("numpy_arrays", "numpy's .npy and .npz", ".npy .npz"),
     Row("packed_models", "a zip or tar with model files in it (Stable-Baselines3, NeMo, TorchServe)", ".zip .nemo .mar"),
+    Row("cut_archives", "TorchScript, `torch.package`, `.npz`, cut off", ".pt .ptl .npz"),
     Row("legacy", "`torch.save` before 1.6", ".pt .pth .bin .ckpt"),
     Row("bare_pickle", "a pickle alone", ".pkl .pickle"),
 )
 """Every format, in the order in which they are asked: the first that recognises a file reads it."""
 
-OF_TORCH = frozenset({"bare_pickle", "cut_zip", "legacy", "pt2", "tar01", "torch_package", "torch_zip", "torchscript"})
+OF_TORCH = frozenset(
+    {"bare_pickle", "cut_archives", "cut_zip", "legacy", "pt2", "tar01", "torch_package", "torch_zip", "torchscript"}
+)
 """Formats whose files go by each other's names."""
 
 CONTAINERS = frozenset({".zip", ".tar"})

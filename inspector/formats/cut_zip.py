@@ -8,7 +8,7 @@ Source: PKWARE's APPNOTE.TXT 6.3.10 (4.3.7, 4.3.9), `caffe2/serialize/inline_con
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from inspector.errors import DamagedFile, brief
@@ -25,7 +25,10 @@ from inspector.sources import Bytes, Source
 FIRST = "data.pkl"
 
 SEARCH = 1 << 12
-"""Bytes behind a member in which the next one has to begin, or the end of a small one whose size nothing says."""
+"""Bytes behind a member in which the next one has to begin."""
+
+PIECE = 1 << 20
+"""Bytes that are searched at a time for the end of a member whose size nothing says."""
 
 DIRECTORY = 1 << 11
 """Bytes that a member takes at most in the directory of an archive of `torch.save`, the records behind it included."""
@@ -33,27 +36,31 @@ DIRECTORY = 1 << 11
 END_LENGTH = 22
 """Bytes of the record that ends an archive."""
 
+RECORD = 24
+"""Bytes that the record behind a member has at most."""
+
 _END = b"PK\x05\x06"
 
 _LOCAL = struct.Struct("<4s5H3L2H")
-_BEHIND = b"PK\x07\x08"
+_BEHIND = struct.Struct("<4s3L"), struct.Struct("<4sL2Q")
+_MARK = b"PK\x07\x08"
 
 
 def recognises(found: Found) -> bool:
     """Whether it begins as a zip whose first member is a `data.pkl`, and has no directory."""
     if found.archive is not None or found.source is None or not found.head.startswith(LOCAL):
         return False
-    first = _header(found.source, 0)
+    first = header(found.source, 0)
     return first is not None and (first.name == FIRST or first.name.endswith("/" + FIRST))
 
 
 def read(found: Found, opening: Opening) -> Contents:
     """What is left of the object that was saved, as a tree. Raises `DamagedFile` if that is nothing, `LimitReached`."""
     source = found.source
-    first = _header(source, 0) if source is not None else None
+    first = header(source, 0) if source is not None else None
     if source is None or first is None:
         raise DamagedFile("the zip archive is cut off within its first header")
-    archive = _Cut(source, opening.limits)
+    archive = Cut(source, opening.limits)
     folder = first.name.removesuffix(FIRST)
     storages = Storages(archive, folder + "data/", big=False)
     pickled, end = _object(archive, first, storages, opening)
@@ -77,10 +84,10 @@ def read(found: Found, opening: Opening) -> Contents:
 
 def end_of_archive(source: Source, opening: Opening) -> int | None:
     """The byte behind the archive that a source begins with, whatever follows; None if it is cut off or can't be read."""
-    first = _header(source, 0)
+    first = header(source, 0)
     if first is None or not first.name.endswith(FIRST):
         return None
-    archive = _Cut(source, opening.limits)
+    archive = Cut(source, opening.limits)
     folder = first.name.removesuffix(FIRST)
     storages = Storages(archive, folder + "data/", big=False)
     pickled, end = _object(archive, first, storages, opening)
@@ -95,7 +102,7 @@ def end_of_archive(source: Source, opening: Opening) -> int | None:
     return at if behind >= 0 and at <= source.size else None
 
 
-def _object(archive: _Cut, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
+def _object(archive: Cut, first: Member, storages: Storages, opening: Opening) -> tuple[Pickled, int]:
     """What the first member holds, and the byte behind it."""
     source = archive.source
     if first.method == STORED:
@@ -108,7 +115,7 @@ def _object(archive: _Cut, first: Member, storages: Storages, opening: Opening) 
     return cursor.pickle(BUILDERS, storages), first.start + first.packed
 
 
-class _Cut(Zip):
+class Cut(Zip):
     """An archive whose members are found from the front."""
 
     end = 0
@@ -120,7 +127,15 @@ class _Cut(Zip):
         """There is none."""
         self.members = self.found = {}
 
-    def list_members(self, folder: str, sizes: Mapping[str, int]) -> None:
+    unfinished: Member | None = None
+    """The member whose end is not there, if nothing says where that was."""
+
+    def as_python(self) -> None:
+        """Where nothing says which members there were, no name counts twice."""
+
+    def list_members(
+        self, folder: str, sizes: Mapping[str, int], tick: Callable[[int], None] = lambda position: None
+    ) -> None:
         """Lists the members of `folder`, which follow each other, of the sizes that are known of them."""
         cursor = Cursor(self.source)
         for _ in range(self.limits.members):
@@ -129,31 +144,60 @@ class _Cut(Zip):
             if member is None or (known is not None and known.header != member.header):
                 # What comes again belongs to another archive, behind this one.
                 break
-            cursor.position = member.start
-            if member.flags & SIZES_BEHIND:
-                member.size = member.packed = sizes.get(member.name, cursor.peek(SEARCH).find(_BEHIND))
-                if member.size < 0 or member.method != STORED:
-                    break
-            cursor.position = member.start + member.packed
-            behind = cursor.peek(8)
-            if member.flags & SIZES_BEHIND and len(behind) == 8 and behind.startswith(_BEHIND):
-                member.crc = int.from_bytes(behind[4:], "little")
+            if member.flags & SIZES_BEHIND and not self._measure(member, sizes.get(member.name), tick):
+                self.unfinished = member
+                break
+            cursor.position = self.end = member.start + member.packed
             self.found[member.name] = member
-            self.end = cursor.position
+
+    def _measure(self, member: Member, known: int | None, tick: Callable[[int], None]) -> bool:
+        """Finds out how large a member is, if that is not known, and its checksum; whether its size is known now.
+
+        Behind it stands a record of them. Where it ends is found by that: it says itself how many bytes stand before it.
+        """
+        if known is not None and member.method == STORED:
+            member.size = member.packed = known
+            at = member.start + known
+            if at < self.source.size:
+                _take_record(member, self.source.read(at, min(RECORD, self.source.size - at)), 0, known)
+            return True
+        at = member.start
+        while at < self.source.size:
+            tick(at)
+            data = self.source.read(at, min(PIECE, self.source.size - at))
+            place = data.find(_MARK)
+            while place >= 0:
+                if _take_record(member, data, place, at + place - member.start):
+                    return True
+                place = data.find(_MARK, place + 1)
+            # A record may stand across the end of what was read.
+            at += max(len(data) - RECORD + 1, 1)
+        return False
 
     def _next(self, cursor: Cursor, folder: str) -> Member | None:
         """The next member of the folder, near the cursor's position."""
         near = cursor.peek(SEARCH)
         at = near.find(LOCAL)
         while at >= 0:
-            found = _header(self.source, cursor.position + at)
+            found = header(self.source, cursor.position + at)
             if found is not None and found.name.startswith(folder):
                 return found
             at = near.find(LOCAL, at + 1)
         return None
 
 
-def _header(source: Source, at: int) -> Member | None:
+def _take_record(member: Member, data: bytes, at: int, behind: int) -> bool:
+    """Takes the sizes and the checksum of a member from a record, if that stands so many bytes behind its start."""
+    for record in _BEHIND:
+        if len(data) - at >= record.size:
+            mark, crc, packed, size = record.unpack_from(data, at)
+            if mark == _MARK and packed == behind and (size == packed or member.method != STORED):
+                member.crc, member.packed, member.size = crc, packed, size
+                return True
+    return False
+
+
+def header(source: Source, at: int) -> Member | None:
     """The member whose local header stands at a byte; None if there is none, or not all of it."""
     fixed = source.read(at, min(_LOCAL.size, source.size - at))
     if len(fixed) < _LOCAL.size or not fixed.startswith(LOCAL):

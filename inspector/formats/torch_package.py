@@ -70,6 +70,8 @@ def _reader(archive: Zip, member: str) -> Callable[[], str]:
 
 
 def _root(archive: Zip) -> str | None:
-    """The folder, with its slash, of `.data/extern_modules`."""
-    ending = ".data/extern_modules"
-    return next((name.removesuffix(ending) for name in archive.ending(ending)), None)
+    """The folder, with its slash, of `.data/extern_modules`, or of the first storage where that is cut off."""
+    for ending in (".data/extern_modules", ".data/0.storage"):
+        for name in archive.ending(ending):
+            return name.removesuffix(ending)
+    return None

@@ -59,8 +59,10 @@ def read(found: Found, opening: Opening) -> Contents:
     for node in tree.walk():
         if isinstance(node, Module):
             node.scripted = True
-    constants = Storages(archive, root + "constants/", big)
-    _add_constants(tree, unpickled(archive, root + "constants.pkl", constants, opening, _BUILDERS), opening, problems)
+    # An archive that is cut off may have none.
+    if root + "constants.pkl" in archive.members:
+        constants = Storages(archive, root + "constants/", big)
+        _add_constants(tree, unpickled(archive, root + "constants.pkl", constants, opening, _BUILDERS), opening, problems)
     name = MOBILE if root + "bytecode.pkl" in archive.members else NAME
     metadata = {"folder": root.rstrip("/"), **about, **_extras(archive, root)}
     problems += code.problems
