@@ -22,6 +22,7 @@ from tui.lines import cells
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from textual.geometry import Size
     from textual.screen import Screen
 
 Cell = tuple[str, int]
@@ -62,21 +63,34 @@ class ChangedCells(App[None]):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         written: Any = renderable
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            written = _Changes(self._shown, renderable)
+            written = _Changes(self._shown, self.size, [], renderable)
         super()._display(screen, written)
+
+    def show(self, screen: Screen[Any], lines: Sequence[Piece], update: RenderableType | None) -> None:
+        """Show these lines, and what Textual has made of the rest of a screen, if there is any."""
+        rest = update if isinstance(update, LayoutUpdate | ChopsUpdate) else None
+        if lines or rest:
+            written: Any = _Changes(self._shown, self.size, lines, rest)
+            super()._display(screen, written)
 
 
 class _Changes(CompositorUpdate):
     """An update that is reduced to what changes when it is written."""
 
-    def __init__(self, shown: Shown, update: LayoutUpdate | ChopsUpdate) -> None:
+    def __init__(
+        self, shown: Shown, size: Size, lines: Sequence[Piece], update: LayoutUpdate | ChopsUpdate | None = None
+    ) -> None:
         self.shown = shown
+        self.size = size
+        self.lines = lines
         self.update = update
 
     def render_segments(self, console: Console) -> str:
         """The bytes for the terminal."""
-        pieces = list(_pieces(self.update))
-        self.shown.fit(*_size(self.update))
+        pieces = list(self.lines)
+        if self.update is not None:
+            pieces += _pieces(self.update)
+        self.shown.fit(*(self.size if self.update is None else _size(self.update)))
         # Textual shows colours also where rich has been told of none; then they are grey.
         return self.shown.write(pieces, console._color_system or ColorSystem.TRUECOLOR)
 

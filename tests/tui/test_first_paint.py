@@ -31,8 +31,8 @@ pickles schemes settings soundness sources storage verifying window wrappers
 
 OF_TUI = """
 app block_cache changed_cells cli colour_scale figures first_paint guardian head_start index keys known lasting leaving
-lines log messages misuse number_format ordered_keys outline picture plain_ascii reader reports rows screens settings stacks
-summary terminal theme troubles viewport widgets
+lines log messages misuse number_format ordered_keys outline painting picture plain_ascii reader reports rows screens settings
+stacks summary terminal theme troubles viewport widgets
 """
 
 SCREENS = "checking counting explorer finding heating stacking taking telling watching workspace"

@@ -12,10 +12,10 @@ from textual.widget import Widget
 
 from inspector import Checkpoint
 from tui import keys
-from tui.first_paint import FirstPaint
 from tui.index import Survey
 from tui.known import Known
 from tui.ordered_keys import KeyScreen
+from tui.painting import Painting
 from tui.reader import Reader
 from tui.widgets.axis_bar import AxisBar
 from tui.widgets.bottom_line import BottomLine
@@ -65,7 +65,7 @@ class TreeHead(OneLine):
         return header_line(width, self.position, self.restriction, self.focused)
 
 
-class Workspace(FirstPaint, KeyScreen):
+class Workspace(Painting, KeyScreen):
     """The screen of one file: tree at the left, details and values at the right."""
 
     DEFAULT_CSS = """

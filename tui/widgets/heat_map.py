@@ -8,7 +8,6 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui import keys
 from tui.colour_scale import ColourScale
@@ -17,6 +16,7 @@ from tui.messages import Record
 from tui.picture import QUANTITIES, Picture, Quantity, is_convolution
 from tui.summary import figure
 from tui.theme import palette
+from tui.widgets.whole_lines import WholeLines
 
 if TYPE_CHECKING:
     from inspector.nodes import Tensor
@@ -32,7 +32,7 @@ BAD = Style(color="#14161b", bgcolor="#e5b567")
 """What is not finite."""
 
 
-class HeatMap(Widget, can_focus=True):
+class HeatMap(WholeLines, can_focus=True):
     """Draws a `Picture` of the page it was given, two points in a character where there are colours, with a cursor.
 
     It never reads: it posts `Wanted`, and `show` takes the answer.
@@ -77,7 +77,6 @@ class HeatMap(Widget, can_focus=True):
         self._centre: tuple[int, int] | None = None
         self._part = 0.0
         self._cursor = (0, 0)
-        self._base: Style | None = None
         self._scale: ColourScale | None = None
 
     def turn(self, tensor: Tensor | None, page: Page | None) -> None:
@@ -175,12 +174,12 @@ class HeatMap(Widget, can_focus=True):
 
     def notify_style_update(self) -> None:
         """Take over the colours of a new theme."""
-        self._base = self._scale = None
+        self._scale = None
         super().notify_style_update()
 
     def render_line(self, y: int) -> Strip:
         """The line over the map, or one of the map."""
-        base = self._base = self._base or self.rich_style
+        base = self.base
         width = self.size.width
         if y == 0:
             return strip(self._head(width), width, palette(self.app), base)

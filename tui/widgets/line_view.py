@@ -12,9 +12,9 @@ from textual import events
 from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.theme import palette
+from tui.widgets.whole_lines import WholeLines
 
 THUMB = "▐"
 
@@ -22,7 +22,7 @@ WHEEL = 3
 """Lines that one notch of a mouse wheel scrolls."""
 
 
-class LineView(Widget, can_focus=True, inherit_bindings=False):
+class LineView(WholeLines, can_focus=True, inherit_bindings=False):
     """Shows lines from `top` on. A subclass says how many there are and draws one; the last column is the scrollbar's.
 
     `cursor` is the line whose look tells whether the view has the focus; below 0 there is none.
@@ -36,7 +36,6 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.top = 0
         self.cursor = -1
-        self._base: Style | None = None
         self._drawn: dict[int, Strip] = {}
 
     @property
@@ -89,7 +88,6 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         """Take over the colours of a new theme."""
-        self._base = None
         self._drawn.clear()
         super().notify_style_update()
 
@@ -121,7 +119,7 @@ class LineView(Widget, can_focus=True, inherit_bindings=False):
 
     def _draw(self, y: int) -> Strip:
         width, height, count = self.size.width, self.size.height, self.line_count
-        base = self._base = self._base or self.rich_style
+        base = self.base
         row = y + self.top
         if row >= count or width < 2:
             return Strip.blank(width, base)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from rich.style import Style
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.lines import Line, spread, strip
 from tui.theme import palette
+from tui.widgets.whole_lines import WholeLines
 
 
-class OneLine(Widget):
+class OneLine(WholeLines):
     """One row: `show` says what stands there."""
 
     DEFAULT_CSS = """
@@ -21,7 +20,6 @@ class OneLine(Widget):
         super().__init__(id=id, classes=classes)
         self._left: Line = ()
         self._right: Line = ()
-        self._base: Style | None = None
 
     def show(self, left: Line, right: Line = ()) -> None:
         """Show these two texts; where there is no room for both, the left one."""
@@ -41,10 +39,4 @@ class OneLine(Widget):
     def render_line(self, y: int) -> Strip:
         """The line."""
         width = self.size.width
-        base = self._base = self._base or self.rich_style
-        return strip(self.line(width), width, palette(self.app), base)
-
-    def notify_style_update(self) -> None:
-        """Take over the colours of a new theme or class."""
-        self._base = None
-        super().notify_style_update()
+        return strip(self.line(width), width, palette(self.app), self.base)

@@ -12,9 +12,10 @@ from textual.scrollbar import ScrollBar
 from inspector.window.page import Index, Page
 from tui.viewport import Viewport
 from tui.widgets.value_line import CellLook
+from tui.widgets.whole_lines import WholeLines
 
 
-class PageView(ScrollView, can_focus=True, inherit_bindings=False):
+class PageView(WholeLines, ScrollView, can_focus=True, inherit_bindings=False):
     """Moves a cursor over a page, under a line of column numbers. A subclass draws the cells, and has them read.
 
     While it is `patient` nothing is drawn: a page that just came waits for its values.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.style import Style
 from textual.reactive import Reactive
 from textual.strip import Strip
-from textual.widget import Widget
 
 from tui.figures import short_size
 from tui.lines import Line, Part, cells, cut, spread, strip, width_of
@@ -15,6 +13,7 @@ from tui.summary import figure
 from tui.theme import palette
 from tui.widgets.histogram import histogram_lines
 from tui.widgets.spectrum import Decomposition, spectrum_lines
+from tui.widgets.whole_lines import WholeLines
 
 if TYPE_CHECKING:
     from inspector.nodes import Tensor
@@ -51,7 +50,7 @@ class Count(NamedTuple):
         return self.part >= 1
 
 
-class StatisticsPanel(Widget):
+class StatisticsPanel(WholeLines):
     """Shows a `Count` or a `Decomposition`; without either it is empty.
 
     `log_counts` lets the bars be as high as the logarithms of their counts.
@@ -65,7 +64,6 @@ class StatisticsPanel(Widget):
         self.count: Count | None = None
         self.spectrum: Decomposition | None = None
         self._lines: list[Line] | None = None
-        self._base: Style | None = None
 
     def show(self, count: Count | None) -> None:
         """Show what is known now, or nothing."""
@@ -95,14 +93,8 @@ class StatisticsPanel(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of it."""
-        base = self._base = self._base or self.rich_style
         lines = self._made()
-        return strip(lines[y] if y < len(lines) else (), self.size.width, palette(self.app), base)
-
-    def notify_style_update(self) -> None:
-        """Take over the colours of a new theme."""
-        self._base = None
-        super().notify_style_update()
+        return strip(lines[y] if y < len(lines) else (), self.size.width, palette(self.app), self.base)
 
     def _made(self) -> list[Line]:
         if self._lines is None:

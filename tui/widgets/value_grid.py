@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rich.style import Style
 from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
@@ -74,7 +73,6 @@ class ValueGrid(PageView, inherit_bindings=False):
         self._tensor: Tensor | None = None
         self._axis: int | None = None
         self._cache = BlockCache()
-        self._base: Style | None = None
         self._waiting: Timer | None = None
 
     @property
@@ -266,7 +264,7 @@ class ValueGrid(PageView, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """One line: the columns' numbers, a row of the page, or what there is to say instead."""
         view, width, colours = self._view, self.size.width, palette(self.app)
-        base = self._base = self._base or self.rich_style
+        base = self.base
         if view is None or (view.page.empty and y > 0) or view.top + y > view.page.height:
             return Strip.blank(width, base)
         if view.page.empty:
@@ -278,7 +276,6 @@ class ValueGrid(PageView, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         """Take over the colours of a new theme."""
-        self._base = None
         if self._look.scale is not None:
             self._look.scale = self._scale()
         super().notify_style_update()
