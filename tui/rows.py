@@ -1,8 +1,10 @@
-"""The visible rows of a tree of nodes, flat: folding is splicing lists, moving is arithmetic on an index."""
+"""The visible rows of a tree of nodes, by their numbers: of each expanded node it is known how many there are below it."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate, islice
 
 from inspector.nodes import Module, Node
 
@@ -15,8 +17,14 @@ def all_children(node: Node) -> Sequence[Node]:
     return node.below
 
 
-MOST_FOLDED = 1_000_000
-"""Hidden rows that are kept for when they are shown again."""
+Row = tuple[Node, int]
+"""A node and its depth."""
+
+Level = tuple[Sequence[Node], int]
+"""Siblings, and the place of one of them."""
+
+WINDOW = 96
+"""Rows around one that was asked for which are found together: those on the screen."""
 
 LONELY = 2
 """Rows up to which the next level is shown however long it is."""
@@ -55,76 +63,68 @@ class Counterparts:
 
 
 class Rows:
-    """The rows of a tree whose expanded nodes are known: `nodes` and their `depths`, from the top.
+    """The rows of a tree whose expanded nodes are known: a node and its depth for each, from the top.
 
-    Rows are known by their index. Nothing is made for what lies below a collapsed node, and the searches over `nodes`
-    are `list.index`, so that a tree of a million rows still answers a key at once.
+    Rows are known by their index. Nothing is kept for rows, only for expanded nodes, and of these a fold changes nothing
+    but the counts of those above: a key costs the same in a tree of a million rows.
     """
 
     def __init__(self, root: Node, children: Children = all_children) -> None:
         self.root = root
         self.children = children
         self.expanded: set[Node] = set()
-        # The rows below nodes that were collapsed, as they were; good until anything else is expanded or collapsed.
-        self._folded: dict[Node, tuple[list[Node], list[int]]] = {}
-        self.nodes: list[Node] = [root]
-        self.depths: list[int] = [0]
+        # Of a node, for each child, how many rows there are up to the last one below that; while nothing there is folded.
+        self._counted: dict[Node, Sequence[int]] = {}
+        self._window: list[Row] = []
+        self._first = 0
 
     def __len__(self) -> int:
-        return len(self.nodes)
+        return self._size(self.root)
+
+    def __iter__(self) -> Iterator[Row]:
+        return self._from(0)
+
+    def __getitem__(self, index: int) -> Row:
+        if not 0 <= index - self._first < len(self._window):
+            if not 0 <= index < len(self):
+                raise IndexError(f"there is no row {index}")
+            self._first = max(0, index - WINDOW // 6)
+            self._window = list(islice(self._from(self._first), WINDOW))
+        return self._window[index - self._first]
 
     def expandable(self, index: int) -> bool:
         """Whether there is something below this row."""
-        return len(self.children(self.nodes[index])) > 0
+        return len(self.children(self[index][0])) > 0
 
     def end(self, index: int) -> int:
         """The first row after this one and all below it."""
-        node = self.nodes[index]
-        while node is not self.root and node.above is not None:
-            siblings = self.children(node.above)
-            after = siblings.index(node) + 1
-            if after < len(siblings):
-                return self.nodes.index(siblings[after], index + 1)
-            node = node.above
-        return len(self.nodes)
+        return index + self._size(self[index][0])
 
     def parent(self, index: int) -> int:
         """The row of the parent; the root is its own."""
-        parent = self.nodes[index].above
-        return index if index == 0 or parent is None else self.nodes.index(parent, 0, index)
+        return index - 1 - self._before(*self._way(index)[-1]) if index else index
 
     def sibling(self, index: int, step: int) -> int:
         """The next sibling's row (`step` 1) or the previous one's (-1); the row itself where there is none."""
-        node = self.nodes[index]
-        if index == 0 or node.above is None:
+        if index == 0:
             return index
-        siblings = self.children(node.above)
-        wanted = siblings.index(node) + step
-        if not 0 <= wanted < len(siblings):
+        siblings, place = self._way(index)[-1]
+        if not 0 <= place + step < len(siblings):
             return index
-        return self.nodes.index(siblings[wanted])
+        return index + (self._size(siblings[place]) if step > 0 else -self._size(siblings[place - 1]))
 
     def expand(self, index: int) -> None:
         """Show what lies directly below this row, and below that what was expanded before."""
-        node = self.nodes[index]
-        if node not in self.expanded and self.children(node):
+        node, _ = self[index]
+        if self.children(node):
             self.expanded.add(node)
-            folded = self._folded.pop(node, None)
-            if folded is None:
-                self._splice(index, index + 1)
-            else:
-                self.nodes[index + 1 : index + 1], self.depths[index + 1 : index + 1] = folded
+            self._recount(node)
 
     def collapse(self, index: int) -> None:
         """Hide what lies below this row."""
-        node = self.nodes[index]
-        if node in self.expanded:
-            end = self.end(index)
-            self.expanded.remove(node)
-            if sum(len(nodes) for nodes, _ in self._folded.values()) > MOST_FOLDED:
-                self._folded.clear()
-            self._folded[node] = self.nodes[index + 1 : end], self.depths[index + 1 : end]
-            del self.nodes[index + 1 : end], self.depths[index + 1 : end]
+        node, _ = self[index]
+        self.expanded.discard(node)
+        self._recount(node)
 
     def expand_siblings(self, index: int) -> int:
         """Expand this row and its siblings; where this row is afterwards."""
@@ -136,40 +136,34 @@ class Rows:
 
     def expand_all(self, index: int) -> None:
         """Show everything at or below this row."""
-        end = self.end(index)
-        self.expanded.update(self._parents(self.nodes[index]))
-        self._splice(index, end)
+        parents = self._parents(self[index][0])
+        self.expanded.update(parents)
+        self._recount(self[index][0], parents)
 
     def collapse_all(self, index: int) -> None:
         """Collapse everything below this row; where all of that is collapsed already, the row itself."""
-        end = self.end(index)
-        node = self.nodes[index]
+        node, _ = self[index]
         before = len(self.expanded)
         was_expanded = node in self.expanded
-        self.expanded.difference_update(self._parents(node))
+        parents = self._parents(node)
+        self.expanded.difference_update(parents)
         if was_expanded and before - len(self.expanded) > 1:
             self.expanded.add(node)
-        self._splice(index, end)
+        self._recount(node, parents)
 
     def reveal(self, node: Node) -> int:
         """Expand what hides this node; its row."""
-        hidden_by = node.above
-        outermost: Node | None = None
-        while hidden_by is not None and node is not self.root:
-            if hidden_by not in self.expanded:
-                outermost = hidden_by
-                self.expanded.add(hidden_by)
-            if hidden_by is self.root:
-                break
-            hidden_by = hidden_by.above
-        if outermost is not None:
-            index = self.nodes.index(outermost)
-            self._splice(index, index + 1)
-        return self.nodes.index(node)
+        above = node
+        while above is not self.root and above.above is not None:
+            above = above.above
+            if above not in self.expanded:
+                self.expanded.add(above)
+                self._recount(above)
+        return self._index(node)
 
     def expand_to(self, height: int) -> None:
         """Expand level by level as far as all rows fit into `height`: of siblings all or none, and the root in any case."""
-        families = [[self.root]]
+        families = [[self.root]] if self.children(self.root) else []
         rows = 1
         while families:
             below: list[list[Node]] = []
@@ -184,7 +178,8 @@ class Rows:
                     for node in family
                 ]
             families = below
-        self._splice(0, len(self.nodes))
+        self._counted.clear()
+        self._window = []
 
     def counterparts(self, root: Node) -> Counterparts:
         """Where everything in these rows is in a newer tree. May run in another thread: it takes a while for long lists."""
@@ -197,7 +192,6 @@ class Rows:
         """The rows of a newer tree, expanded at the same labels; and what stands there where `node` does here, or near."""
         rows = Rows(place.new)
         rows.expanded = {found for found in map(place.of, self.expanded) if found is not None and found.below}
-        rows._splice(0, 1)
         while (found := place.of(node)) is None:
             assert node.above is not None
             node = node.above
@@ -207,7 +201,6 @@ class Rows:
         """The rows of the same tree, expanded as this one, with other children below its nodes."""
         rows = Rows(self.root, children)
         rows.expanded = {node for node in self.expanded if children(node)}
-        rows._splice(0, 1)
         return rows
 
     def after(self, node: Node, step: int, wanted: type[Node]) -> Node | None:
@@ -259,41 +252,86 @@ class Rows:
         return parents
 
     def _fold_siblings(self, index: int, fold: Callable[[Sequence[Node]], None]) -> int:
-        node = self.nodes[index]
-        top = self.parent(index)
-        end = self.end(top)
+        node, _ = self[index]
         siblings = self.children(node.above) if index and node.above is not None else [node]
         fold([sibling for sibling in siblings if self.children(sibling)])
-        self._splice(top, end)
-        return self.nodes.index(node, top)
+        self._recount(node)
+        return self._index(node)
 
-    def _splice(self, index: int, end: int) -> None:
-        """Replace the rows between `index` and `end` by what is visible below the row at `index` now."""
-        self._folded.clear()
-        nodes: list[Node] = []
-        depths: list[int] = []
-        expanded, children = self.expanded, self.children
-        stack: list[Node] = []
-        levels: list[int] = []
+    def _size(self, node: Node) -> int:
+        """How many rows a node takes, with those below it."""
+        if node not in self.expanded:
+            return 1
+        counts = self._counts(node)
+        return 1 + (counts[-1] if counts else 0)
 
-        def go_below(node: Node, depth: int) -> None:
-            below = children(node)
+    def _counts(self, node: Node) -> Sequence[int]:
+        """For each child of a node, how many rows there are below the node up to the last one below that child."""
+        counted, expanded = self._counted, self.expanded
+        stack = [] if node in counted else [node]
+        while stack:
+            top = stack[-1]
+            below = self.children(top)
             if expanded.isdisjoint(below):
                 # Most rows are: parameters by the thousand.
-                nodes.extend(below)
-                depths.extend([depth] * len(below))
+                counted[top] = range(1, len(below) + 1)
+                stack.pop()
+            elif missing := [child for child in below if child in expanded and child not in counted]:
+                stack += missing
             else:
-                stack.extend(reversed(below))
-                levels.extend([depth] * len(below))
+                counted[top] = list(accumulate(map(self._size, below)))
+                stack.pop()
+        return counted[node]
 
-        if self.nodes[index] in expanded:
-            go_below(self.nodes[index], self.depths[index] + 1)
-        while stack:
-            node = stack.pop()
-            depth = levels.pop()
-            nodes.append(node)
-            depths.append(depth)
-            if node in expanded:
-                go_below(node, depth + 1)
-        self.nodes[index + 1 : end] = nodes
-        self.depths[index + 1 : end] = depths
+    def _recount(self, node: Node, nodes: Sequence[Node] = ()) -> None:
+        """Forget what was counted of these nodes, and of those above one that was folded."""
+        self._window = []
+        for changed in nodes:
+            self._counted.pop(changed, None)
+        while node is not self.root and node.above is not None:
+            node = node.above
+            self._counted.pop(node, None)
+
+    def _before(self, siblings: Sequence[Node], place: int) -> int:
+        """How many rows there are of the siblings before one."""
+        above = siblings[place].above
+        return self._counts(above)[place - 1] if place and above is not None else 0
+
+    def _index(self, node: Node) -> int:
+        """The row of a node that can be seen."""
+        index = 0
+        while node is not self.root and node.above is not None:
+            siblings = self.children(node.above)
+            index += 1 + self._before(siblings, siblings.index(node))
+            node = node.above
+        return index
+
+    def _way(self, index: int) -> list[Level]:
+        """The way from the root down to a row."""
+        way: list[Level] = []
+        node = self.root
+        while index:
+            counts = self._counts(node)
+            place = bisect_right(counts, index - 1)
+            siblings = self.children(node)
+            index -= 1 + (counts[place - 1] if place else 0)
+            way.append((siblings, place))
+            node = siblings[place]
+        return way
+
+    def _from(self, index: int) -> Iterator[Row]:
+        """A row, and all that follow it."""
+        way = self._way(index)
+        while True:
+            node = way[-1][0][way[-1][1]] if way else self.root
+            yield node, len(way)
+            below = self.children(node) if node in self.expanded else ()
+            if below:
+                way.append((below, 0))
+                continue
+            while way and way[-1][1] + 1 == len(way[-1][0]):
+                way.pop()
+            if not way:
+                return
+            siblings, place = way[-1]
+            way[-1] = siblings, place + 1

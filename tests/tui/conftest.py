@@ -61,7 +61,7 @@ class Person:
     def rows(self) -> list[str]:
         """The names of the tree's rows below the root, on the screen or not."""
         rows = self.app.explorer.module_tree.rows
-        return [] if rows is None else [node.name for node in rows.nodes[1:]]
+        return [] if rows is None else [node.name for node, _ in list(rows)[1:]]
 
     @property
     def focused(self) -> str:

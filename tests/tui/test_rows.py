@@ -34,7 +34,7 @@ def visible(root: Node, expanded: set[Node]) -> list[tuple[Node, int]]:
 
 
 def rows_of(rows: Rows) -> list[tuple[Node, int]]:
-    return list(zip(rows.nodes, rows.depths, strict=True))
+    return [rows[index] for index in range(len(rows))]
 
 
 FOLDS = ("expand", "collapse", "expand_siblings", "collapse_siblings", "expand_all", "collapse_all")
@@ -49,7 +49,7 @@ def test_after_any_folding_the_rows_are_those_of_a_walk(entries: dict[str, Any],
     rows = Rows(root)
     for fold, number in folds:
         getattr(rows, fold)(number % len(rows))
-        assert rows_of(rows) == visible(root, rows.expanded)
+        assert list(rows) == rows_of(rows) == visible(root, rows.expanded)
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), ENTRIES, max_size=5), st.integers(0, 99))
@@ -57,14 +57,15 @@ def test_moving_finds_the_rows_that_a_scan_finds(entries: dict[str, Any], number
     rows = Rows(tree(entries))
     rows.expand_all(0)
     index = number % len(rows)
-    deeper = [row for row in range(index + 1, len(rows)) if rows.depths[row] <= rows.depths[index]]
+    nodes, depths = zip(*rows, strict=True)
+    deeper = [row for row in range(index + 1, len(rows)) if depths[row] <= depths[index]]
     assert rows.end(index) == (deeper[0] if deeper else len(rows))
-    above = [row for row in range(index) if rows.depths[row] == rows.depths[index] - 1]
+    above = [row for row in range(index) if depths[row] == depths[index] - 1]
     assert rows.parent(index) == (above[-1] if above else 0)
     sibling = rows.sibling(index, 1)
     if sibling != index:
         assert rows.sibling(sibling, -1) == index
-        assert rows.nodes[sibling].parent is rows.nodes[index].parent
+        assert nodes[sibling].parent is nodes[index].parent
 
 
 @given(st.dictionaries(st.sampled_from("abcdef"), ENTRIES, max_size=5))
@@ -91,7 +92,7 @@ def rows() -> Rows:
 
 
 def labels(rows: Rows) -> list[str]:
-    return [node.label for node in rows.nodes[1:]]
+    return [node.label for node, _ in rows][1:]
 
 
 def test_at_first_as_much_is_expanded_as_fits_and_siblings_alike(rows: Rows):
@@ -130,7 +131,7 @@ def test_collapsing_all_below_leaves_the_row_open_and_then_closes_it(rows: Rows)
 def test_revealing_expands_only_what_hides_the_node(rows: Rows):
     node = rows.root.children[1].children[1].children[0]
     index = rows.reveal(node)
-    assert rows.nodes[index] is node
+    assert rows[index][0] is node
     assert labels(rows) == ["embed", "layers", "0", "1", "weight", "bias", "2", "step"]
 
 
@@ -138,4 +139,4 @@ def test_a_filter_leaves_children_out_of_everything(rows: Rows):
     kept = Rows(rows.root, lambda node: [child for child in node.children if child.label not in ("bias", "embed")])
     kept.expand_all(0)
     assert labels(kept) == ["layers", "0", "weight", "1", "weight", "2", "weight", "step"]
-    assert kept.nodes[kept.sibling(1, 1)].label == "step"
+    assert kept[kept.sibling(1, 1)][0].label == "step"

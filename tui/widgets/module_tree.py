@@ -57,7 +57,7 @@ class ModuleTree(LineView):
     @property
     def node(self) -> Node | None:
         """The node under the cursor."""
-        return self.rows.nodes[self.cursor] if self.rows is not None else None
+        return self.rows[self.cursor][0] if self.rows is not None else None
 
     def clear(self) -> None:
         """Show nothing."""
@@ -135,7 +135,7 @@ class ModuleTree(LineView):
         known, rows = self.look.summaries, self.rows
         if known is None or rows is None:
             return []
-        seen = rows.nodes[self.top : self.top + self.size.height]
+        seen = [rows[row][0] for row in range(self.top, min(self.top + self.size.height, len(rows)))]
         return [node for node in seen if isinstance(node, Tensor) and node not in known]
 
     def summarise(self, summaries: Mapping[Tensor, str]) -> None:
@@ -234,14 +234,14 @@ class ModuleTree(LineView):
         """One row."""
         rows = self.rows
         assert rows is not None
-        node = rows.nodes[row]
+        node, depth = rows[row]
         colours = palette(self.app)
         drawn = self._strips.get(node)
         if drawn is None or drawn.cell_length != width:
             if len(self._strips) > MOST_CACHED:
                 self._strips.clear()
             expanded = node in rows.expanded
-            line = tree_line(node, rows.depths[row], width, rows.expandable(row), expanded, self.look)
+            line = tree_line(node, depth, width, rows.expandable(row), expanded, self.look)
             drawn = self._strips[node] = strip(line, width, colours, base)
             if not self._asking and self.look.summaries is not None and isinstance(node, Tensor):
                 self._asking = node not in self.look.summaries and self.call_after_refresh(self._ask)
@@ -262,7 +262,7 @@ class ModuleTree(LineView):
         """Move to the row; at its fold mark, or by a double click, open it."""
         row = event.y + self.top
         if self.rows is not None and row < len(self.rows):
-            on_mark = event.x <= self.rows.depths[row] * INDENT + INDENT
+            on_mark = event.x <= self.rows[row][1] * INDENT + INDENT
             self._go(row)
             if on_mark:
                 self.action_fold()
@@ -273,7 +273,7 @@ class ModuleTree(LineView):
         if self.rows is None:
             return
         index = self.cursor if self.rows.expandable(self.cursor) else self.rows.parent(self.cursor)
-        node = self.rows.nodes[self.cursor]
+        node, _ = self.rows[self.cursor]
         fold(self.rows, index)
         self._changed()
         self._go(index if fold is Rows.collapse_all else self.rows.reveal(node), moved=True)
@@ -307,4 +307,5 @@ class ModuleTree(LineView):
 
     def _tell(self) -> None:
         if self.rows is not None:
-            self.post_message(self.Moved(self.rows.nodes[self.cursor], self.cursor, len(self.rows)))
+            # Bubbling up takes so many steps that what the screen makes of it would be painted later than the row.
+            self.screen.post_message(self.Moved(self.rows[self.cursor][0], self.cursor, len(self.rows)))
