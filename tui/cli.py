@@ -201,6 +201,10 @@ def _write(
 ) -> None:
     if options.export is not None:
         write(_export(checkpoint, options, query) + "\n")
+    elif options.get is not None and counted is not None:
+        from tui.reports.figures import write_figures
+
+        write_figures(checkpoint, options.get, query, options.as_json, write, counted)
     elif options.get is not None:
         from tui.reports.values import write_values
 

@@ -24,8 +24,8 @@ Where there is no terminal (or TERM=dumb), --print is what happens without optio
   torchtui model.pt                                  explore it; ? shows the keys
   torchtui model.pt --print --filter '*.weight'      the weights, with their totals
   torchtui model.pt --stats --filter 'nan>0'         the tensors that hold NaN, with their statistics
-  torchtui model.pt --spectrum --filter fc1.weight   the singular values of this matrix, with its statistics
   torchtui model.pt --get 'fc3.weight[0, :, 1]'      these values, as torch prints them
+  torchtui model.pt --get fc3.weight --spectrum      all figures of it, and its singular values
   torchtui checkpoint.pt --get model --export model.safetensors
   torchtui stranger.pt --scan                        what really loading it would call
 
@@ -71,7 +71,11 @@ def _parser() -> _Parser:
         "--json", dest="as_json", action="store_true", help="all of it as one JSON document; with --get, the values as JSON"
     )
     add("--get", metavar="NAME[SLICE]", help="the values of one tensor or of a slice of it; a value; a module's text")
-    add("--stats", action="store_true", help="statistics of every tensor, in --print and --json")
+    add(
+        "--stats",
+        action="store_true",
+        help="statistics of every tensor, in --print and --json; all figures of one, with --get",
+    )
     add(
         "--spectrum",
         action="store_true",
@@ -106,9 +110,7 @@ def _check(options: argparse.Namespace) -> None:
         raise Misuse("--scan goes alone or with --json")
     if options.verify and (options.get is not None or options.export is not None or options.scan):
         raise Misuse("--verify goes alone or with --print and --json")
-    if options.spectrum and (options.get is not None or options.export is not None):
-        raise Misuse("--spectrum goes with --print and --json")
-    if options.stats and (options.get is not None or options.export is not None):
-        raise Misuse("--stats goes with --print and --json")
+    if (options.stats or options.spectrum) and options.export is not None:
+        raise Misuse("--stats and --spectrum go with --print, --json and --get")
     if options.force and options.export is None:
         raise Misuse("--force belongs to --export")

@@ -61,3 +61,35 @@ def rank_text(spectrum: Spectrum) -> str:
 def condition_text(spectrum: Spectrum) -> str:
     """The condition number of a matrix, or how much it is at least."""
     return f"{'' if spectrum.exact else '≥ '}{figure(spectrum.condition)}"
+
+
+def exactness(statistics: Statistics) -> str:
+    """Whether all figures are exact, or how far off a quantile may be."""
+    return "exact" if statistics.exact else f"quantiles ± {100 * statistics.bound:.2g} %"
+
+
+def all_figures(statistics: Statistics) -> list[tuple[str, str]]:
+    """All figures with their words, the foremost first; those that there are none of are left out."""
+    names = ("min", "max", "mean", "std", "norm", "abs_max")
+    found = [(name.replace("_", " "), figure(getattr(statistics, name))) for name in names]
+    counts = ("zero", statistics.zero), ("NaN", statistics.nan), ("+Inf", statistics.posinf), ("-Inf", statistics.neginf)
+    found += [(word, f"{count:,}") for word, count in (*counts, ("denormal", statistics.denormal))]
+    if statistics.distinct is not None:
+        found.append(("distinct", f"{statistics.distinct:,}"))
+    found += [(f"{100 * part:.3g} %", figure(value)) for part, value in statistics.quantiles.items()]
+    for name, part in statistics.parts.items():
+        found += [(f"{name} {word}", figure(getattr(part, word))) for word in ("min", "max", "mean", "std")]
+    return found
+
+
+def spectrum_figures(spectrum: Spectrum) -> list[tuple[str, str]]:
+    """What singular values say, with the words for it."""
+    values = spectrum.values
+    return [
+        ("matrix", f"{spectrum.rows:,} x {spectrum.columns:,}"),
+        ("effective rank", rank_text(spectrum)),
+        ("condition", condition_text(spectrum)),
+        ("largest", figure(float(values[0]))),
+        ("smallest", figure(float(values[-1])) if spectrum.exact else "not found"),
+        ("energy", "all" if spectrum.exact else f"{spectrum.energy:.1%} in {len(values)} values"),
+    ]

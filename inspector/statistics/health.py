@@ -105,7 +105,7 @@ class Health:
 
     def _examine(self, tensor: Tensor, result: Statistics | InspectorError, tick: Callable[[], None]) -> list[Finding]:
         if isinstance(result, InspectorError):
-            return [Finding(tensor, "unread", str(result))]
+            return unread(tensor, result)
         self.statistics[tensor] = result
         return examine(tensor, result, tick)
 
@@ -145,6 +145,12 @@ def examine(tensor: Tensor, statistics: Statistics, tick: Callable[[], None] = l
                 index = tuple(places[0] if at == axis else 0 for at in range(len(tensor.shape)))
                 found.append(Finding(tensor, cast(Kind, kind), _dead(kind, places, tensor.shape[axis]), index))
     return found
+
+
+def unread(tensor: Tensor, error: InspectorError) -> list[Finding]:
+    """What there is to say of a tensor that can't be read; nothing of one that was saved without values on purpose."""
+    without = tensor.device == "meta" or tensor.traits.layout == "uninitialized"
+    return [] if without else [Finding(tensor, "unread", str(error))]
 
 
 def exploding(root: Node, statistics: Mapping[Tensor, Statistics]) -> list[Finding]:

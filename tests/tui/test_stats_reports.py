@@ -23,6 +23,7 @@ from inspector.nodes import Tensor
 from inspector.statistics import QUANTILES, cuts
 from inspector.statistics.scan import scan
 from inspector.statistics.spectrum import spectrum
+from tests.tui.conftest import exploring
 from tui import cli
 from tui.reports.progress import Progress, duration
 from tui.summary import figure, short_form, summary
@@ -120,7 +121,7 @@ def test_json_has_the_statistics_of_every_tensor_and_no_more_than_that(run: Run,
     without = json.loads(run(path, "--json")[1])
     for entry in document["tensors"]:
         del entry["stats"]
-    assert {finding["name"] for finding in document.pop("health")} == {"sick", "zeros", "meta"}
+    assert {finding["name"] for finding in document.pop("health")} == {"sick", "zeros"}
     assert document.pop("depth") == []
     assert document == without
 
@@ -144,11 +145,36 @@ def test_stats_alone_is_a_report(run: Run, path: Path) -> None:
     assert run(path, "--stats") == run(path, "--print", "--stats")
 
 
-@pytest.mark.parametrize("option", ["--stats", "--spectrum"])
-@pytest.mark.parametrize("words", [["--get", "sound"], ["--export", "x.npz"]])
-def test_stats_go_with_the_reports_that_have_them(run: Run, path: Path, option: str, words: list[str]) -> None:
-    status, out, err = run(path, option, *words)
-    assert (status, out, err) == (2, "", f"torchtui: {option} goes with --print and --json\n")
+@pytest.mark.parametrize(
+    ("words", "problem"),
+    [
+        (["--export", "x.npz"], "--stats and --spectrum go with --print, --json and --get"),
+        (["--get", "sound[0]"], "{path}: --stats is of whole tensors: leave the brackets of sound[0] out"),
+        (["--get", ""], "{path}: the whole file is no tensor: --stats --filter is of several"),
+        (["--get", "meta"], "{path}: the file holds no values for this tensor: it was saved from the meta device"),
+    ],
+)
+def test_stats_go_with_what_has_them(run: Run, path: Path, words: list[str], problem: str) -> None:
+    status, out, err = run(path, "--stats", *words)
+    assert (status, out, err) == (2, "", f"torchtui: {problem.format(path=path)}\n")
+
+
+# All figures
+
+
+def test_get_with_stats_has_all_figures_of_a_tensor_and_what_is_wrong_with_it(run: Run, path: Path) -> None:
+    status, out, err = run(path, "--get", "sick", "--stats")
+    assert (status, err) == (0, "")
+    first, *lines, last = out.splitlines()
+    assert first == "sick  float32 [30, 40]"
+    assert lines[0].split() == ["elements", "1,200,", "quantiles", "±", "0.39", "%"]
+    assert last == "! 1 Inf, the first at [5, 6]"
+    entry = json.loads(run(path, "--get", "sick", "--stats", "--json")[1])
+    (listed,) = (entry for entry in json.loads(run(path, "--json", "--stats")[1])["tensors"] if entry["name"] == "sick")
+    assert [finding["kind"] for finding in entry.pop("health")] == ["nan", "inf"]
+    assert entry == listed
+    assert ["abs", "max", figure(entry["stats"]["abs_max"])] in map(str.split, lines)
+    assert ["NaN", "3"] in map(str.split, lines)
 
 
 # The spectrum
@@ -208,6 +234,45 @@ def test_ctrl_c_leaves_spectra_out(run: Run, path: Path, monkeypatch: pytest.Mon
     status, out, _ = run(path, "--spectrum", "--json")
     assert status == 130
     assert "spectrum" not in json.loads(out)["tensors"][0]["stats"]
+
+
+async def test_the_screen_shows_the_same_to_the_digit(tmp_path: Path) -> None:
+    """What the command line tells of a tensor, of its spectrum and of its layers stands in the panels word for word."""
+    path = layered(tmp_path)
+
+    def told(*words: str) -> list[str]:
+        out = subprocess.run([sys.executable, "-m", "tui", str(path), *words], capture_output=True, text=True, check=True)
+        return [" ".join(line.split()) for line in out.stdout.splitlines()]
+
+    _, elements, *figures = told("--get", "layers.7.weight", "--spectrum")
+    middle = figures.index("spectrum: all singular values")
+    tree = told("--print", "--stats")
+    over_depth = tree[tree.index("depth: 1 parameter of repeated layers") + 2 :]
+    async with exploring(path, size=(160, 50)) as person:
+        explorer = person.app.explorer
+
+        def panel() -> str:
+            return " ".join(explorer.statistics.text.split())
+
+        await person.press("E")
+        while person.row != "layers.7.weight":
+            await person.press("j")
+        await person.press("s")
+        await person.until(lambda: "quantiles ±" in panel() and "99.9 %" in panel())
+        assert len(figures[:middle]) > 15
+        assert [line for line in figures[:middle] if line not in panel()] == []
+        assert elements.split(", ")[1] in panel()
+        await person.press("u")
+        await person.until(lambda: "condition" in panel())
+        assert len(figures[middle + 1 :]) == 6
+        assert [line for line in figures[middle + 1 :] if line not in panel()] == []
+        await person.press("D")
+        await person.see("×12")
+        while person.row != "layers.0.weight":
+            await person.press("l")
+        await person.until(lambda: "counting" not in person.screen and "11" in explorer.depth_view.text)
+        drawn = [" ".join(line.split()) for line in explorer.depth_view.text.splitlines()]
+        assert drawn[:4] == over_depth
 
 
 # Filters
@@ -375,23 +440,32 @@ def test_stats_tell_what_is_wrong_with_values_and_which_layers_are_unlike_the_ot
     assert [(finding["name"], finding["kind"], finding["index"]) for finding in document["health"]] == [
         ("layers.5.weight", "nan", [3, 2]), ("layers.7.weight", "exploding", None),
     ]  # fmt: skip
+    (depth,) = document["depth"]
+    assert (depth["layers"], depth["parameter"]) == ("layers.*", "weight")
+    assert [(row["layer"], row["name"]) for row in depth["rows"]] == [(n, f"layers.{n}.weight") for n in range(12)]
     assert [
-        (row["layers"], row["parameter"], row["layer"], sorted(row["outliers"]), row["unlike"]) for row in document["depth"]
-    ] == [
-        ("layers.*", "weight", 2, [], "dtype float16, the others float32"),
-        ("layers.*", "weight", 7, ["abs_max", "norm", "std"], ""),
-    ]
+        (row["layer"], sorted(row["outliers"]), row["unlike"]) for row in depth["rows"] if row["outliers"] or row["unlike"]
+    ] == [(2, [], "dtype float16, the others float32"), (7, ["abs_max", "norm", "std"], "")]
+    stats = {entry["name"]: entry["stats"] for entry in document["tensors"]}
+    for row in depth["rows"]:
+        assert {key: row[key] for key in ("norm", "std", "abs_max", "zero")}.items() <= stats[row["name"]].items()
     _, out, _ = run(layered(tmp_path), "--stats", "--print")
     lines = out.splitlines()
     start = lines.index("health: 2 findings")
     assert lines[start + 1] == "! layers.5.weight: 1 NaN, the first at [3, 2]"
     assert lines[start + 3] == "! layers.*.weight, layer 2: dtype float16, the others float32"
+    assert lines[start + 5 : start + 7] == ["depth: 1 parameter of repeated layers", "layers.*.weight  layers 0 to 11"]
+    norms = [row["norm"] for row in depth["rows"]]
+    assert lines[start + 7] == f"  norm     {'▁' * 7}█{'▁' * 4}  {figure(min(norms))} to {figure(max(norms))}"
 
 
 def test_of_what_a_filter_leaves_out_nothing_is_said(run: Run, tmp_path: Path) -> None:
     _, out, _ = run(layered(tmp_path), "--stats", "--json", "--filter", "layers.1")
     document = json.loads(out)
-    assert document["health"] == document["depth"] == []
+    assert document["health"] == []
+    assert [(row["layer"], row["outliers"], row["unlike"]) for row in document["depth"][0]["rows"]] == [
+        (1, {}, ""), (10, {}, ""), (11, {}, ""),
+    ]  # fmt: skip
 
 
 def test_without_stats_nobody_looks_for_it(run: Run, path: Path) -> None:

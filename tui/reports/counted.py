@@ -84,10 +84,10 @@ def stats_entry(result: Result) -> dict[str, Any] | None:
     if not isinstance(result, Statistics):
         return None
     names = ("min", "max", "mean", "std", "norm", "nan", "inf", "zero")
-    entry: dict[str, Any] = {name: _number(getattr(result, name)) for name in names}
+    entry: dict[str, Any] = {name: number(getattr(result, name)) for name in names}
     entry["quantiles"] = {str(part): value for part, value in result.quantiles.items()}
     entry["exact"] = result.exact
-    entry |= {name: _number(getattr(result, name)) for name in ("bound", "abs_max", "posinf", "neginf", "denormal")}
+    entry |= {name: number(getattr(result, name)) for name in ("bound", "abs_max", "posinf", "neginf", "denormal")}
     entry["distinct"] = result.distinct
     if result.parts:
         entry["parts"] = {name: stats_entry(part) for name, part in result.parts.items()}
@@ -99,11 +99,12 @@ def spectrum_entry(found: Spectrum | InspectorError) -> dict[str, Any]:
     if isinstance(found, InspectorError):
         return {"error": str(found)}
     entry: dict[str, Any] = {name: getattr(found, name) for name in ("rows", "columns", "exact", "method", "energy")}
-    numbers = {"rank": found.rank, "condition": _number(found.condition)}
-    return entry | numbers | {"values": list(map(_number, found.values.tolist()))}
+    numbers = {"rank": found.rank, "condition": number(found.condition)}
+    return entry | numbers | {"values": list(map(number, found.values.tolist()))}
 
 
-def _number(value: float) -> float | str:
+def number(value: float) -> float | str:
+    """A number as JSON can hold it."""
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else f"{'-' if value < 0 else ''}Infinity"

@@ -5,27 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.blocks import NOT_FINITE, OVER_DEPTH, UNKNOWN, over_depth, range_over_depth
 from tui.figures import shape_text
 from tui.lines import Line, Part, cut, safe
 from tui.messages import Record
 from tui.summary import figure
-from tui.widgets.histogram import EIGHTHS
 from tui.widgets.pick_list import PickList
 
 if TYPE_CHECKING:
     from inspector.nodes import Node
     from inspector.statistics.depth import Row
 
-FIGURES = (("norm", "norm"), ("std", "std"), ("abs_max", "abs max"), ("zero", "zero"))
-"""What is drawn against depth, and the words for it."""
-
 WORD = 9
 """Columns of a word before a line of blocks, and of a layer's number."""
 
 FIGURE = 11
 """Columns of a figure."""
-
-UNKNOWN = "·"
 
 
 class Depth(NamedTuple):
@@ -87,10 +82,10 @@ def depth_lines(depth: Depth) -> list[tuple[Line, Node | None]]:
     if not depth.rows:
         return []
     lines: list[tuple[Line, Node | None]] = []
-    for name, word in FIGURES:
+    for name, word in OVER_DEPTH:
         lines.append(([(f" {word:<{WORD}}", "dim"), *_blocks(depth.rows, name)], None))
     counting = f"counting {depth.part:.0%} …" if depth.part < 1 else ""
-    heads = "".join(f"{word:>{FIGURE}}" for _, word in FIGURES)
+    heads = "".join(f"{word:>{FIGURE}}" for _, word in OVER_DEPTH)
     lines += [([(f" {counting}", "badge")], None), ([(f" {'layer':<{WORD}}{heads}", "dim")], None)]
     for row in depth.rows:
         lines.append((_row(row), row.tensor))
@@ -105,27 +100,20 @@ def shape_of(node: Node) -> str:
 
 
 def _blocks(rows: Sequence[Row], name: str) -> list[Part]:
-    """A block for each layer, as high as its figure is large; those of outliers stand out."""
-    from math import isfinite
-
-    values = [None if row.statistics is None else float(getattr(row.statistics, name)) for row in rows]
-    known = [value for value in values if value is not None and isfinite(value)]
-    highest = max(known, default=0.0) or 1.0
-    parts: list[Part] = []
-    for row, value in zip(rows, values, strict=True):
-        if value is None or not isfinite(value):
-            parts.append((UNKNOWN if value is None else "!", "dim" if value is None else "error"))
-        else:
-            block = EIGHTHS[max(int(value > 0), round(8 * value / highest))]
-            parts.append((block, "error" if name in row.outliers else "class"))
-    known_at = f"  {figure(min(known))} to {figure(max(known))}" if known else ""
-    return [*parts, (known_at, "dim")]
+    """A block for each layer; those of outliers stand out."""
+    roles = {UNKNOWN: "dim", NOT_FINITE: "error"}
+    parts: list[Part] = [
+        (block, roles.get(block, "error" if name in row.outliers else "class"))
+        for row, block in zip(rows, over_depth(rows, name), strict=True)
+    ]
+    known = range_over_depth(rows, name)
+    return [*parts, (f"  {known}" if known else "", "dim")]
 
 
 def _row(row: Row) -> Line:
     """A layer with its figures, and what is special about it."""
     line: list[Part] = [(f" {row.number:<{WORD}}", "strong" if row.outliers or row.unlike else "text")]
-    for name, _ in FIGURES:
+    for name, _ in OVER_DEPTH:
         if row.statistics is None:
             line.append((f"{UNKNOWN if row.tensor is not None else '':>{FIGURE}}", "dim"))
             continue
@@ -134,7 +122,7 @@ def _row(row: Row) -> Line:
         line.append((f"{cut(text, FIGURE - 1):>{FIGURE}}", "error" if name in row.outliers else "value"))
     notes = []
     for side in (1, -1):
-        words = [word for name, word in FIGURES if side * row.outliers.get(name, 0) > 0]
+        words = [word for name, word in OVER_DEPTH if side * row.outliers.get(name, 0) > 0]
         if words:
             notes.append(f"{'above' if side > 0 else 'below'} the others: {', '.join(words)}")
     if row.statistics is not None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tui.blocks import EIGHTHS
 from tui.lines import Line, Part, cells
 from tui.summary import figure
 
 if TYPE_CHECKING:
     from inspector.statistics import Statistics
-
-EIGHTHS = " ▁▂▃▄▅▆▇█"
 
 APART = 6
 """Columns of a bar for what is not finite, with the gap before it."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
+from tui.blocks import EIGHTHS
 from tui.figures import shape_text
 from tui.lines import Line, Part, cut, spread, width_of
-from tui.summary import condition_text, figure, rank_text
-from tui.widgets.histogram import EIGHTHS
+from tui.summary import spectrum_figures
 
 if TYPE_CHECKING:
     from inspector.nodes import Tensor
@@ -39,14 +39,7 @@ def spectrum_lines(found: Decomposition, width: int, height: int) -> list[Line]:
         return [spread(left, [(f"singular values of {shape_text(found.tensor.shape)} … {found.part:.0%} ", "dim")], width)]
     left.append((cut(f"  {spectrum.method}", width - width_of(left)), "dim" if spectrum.exact else "badge"))
     values = spectrum.values
-    entries = [
-        ("matrix", f"{spectrum.rows:,} x {spectrum.columns:,}"),
-        ("effective rank", rank_text(spectrum)),
-        ("condition", condition_text(spectrum)),
-        ("largest", figure(float(values[0]))),
-        ("smallest", figure(float(values[-1])) if spectrum.exact else "not found"),
-        ("energy", "all" if spectrum.exact else f"{spectrum.energy:.1%} in {len(values)} values"),
-    ][: height - 1]
+    entries = spectrum_figures(spectrum)[: height - 1]
     wide = max(len(text) for _, text in entries)
     start = 1 + 14 + 2 + wide + GAP
     drawn = _bars([float(value) for value in values], width - start - 1, height - 2)

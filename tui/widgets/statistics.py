@@ -9,7 +9,7 @@ from textual.strip import Strip
 
 from tui.figures import short_size
 from tui.lines import Line, Part, cells, cut, spread, strip, width_of
-from tui.summary import figure
+from tui.summary import all_figures, exactness
 from tui.theme import palette
 from tui.widgets.histogram import histogram_lines
 from tui.widgets.spectrum import Decomposition, spectrum_lines
@@ -30,6 +30,9 @@ TALL = 14
 
 LEAST_BARS = 5
 """Rows that the histogram has below them at least, with a gap."""
+
+BAD = ("NaN", "+Inf", "-Inf")
+"""Figures that should be 0."""
 
 Entry = tuple[str, str, str]
 """A word, its figure, and the role of that."""
@@ -144,8 +147,7 @@ def head_line(count: Count, width: int, log: bool) -> Line:
         if found:
             left.append((f"  {word} {found:,}", "error"))
     if count.done:
-        how = "exact" if statistics.exact else f"quantiles ± {100 * statistics.bound:.2g} %"
-        facts: list[Part] = [(f"  {how}", "dim"), (f"  {statistics.count:,} elements", "dim")]
+        facts: list[Part] = [(f"  {exactness(statistics)}", "dim"), (f"  {statistics.count:,} elements", "dim")]
     else:
         facts = [("  so far", "badge"), (f"  of {statistics.count:,} elements", "badge")]
     if statistics.parts:
@@ -162,31 +164,7 @@ def head_line(count: Count, width: int, log: bool) -> Line:
 def entries(statistics: Statistics, done: bool) -> list[Entry]:
     """All figures, the foremost first; those of a count that goes on are drawn as such."""
     role = "value" if done else "dim"
-
-    def of(word: str, value: float) -> Entry:
-        return word, figure(value), role
-
-    def number(word: str, count: int, bad: bool = False) -> Entry:
-        return word, f"{count:,}", "error" if bad and count else role
-
-    found = [
-        of("min", statistics.min),
-        of("max", statistics.max),
-        of("mean", statistics.mean),
-        of("std", statistics.std),
-        of("norm", statistics.norm),
-        of("abs max", statistics.abs_max),
-        number("zero", statistics.zero),
-        number("NaN", statistics.nan, True),
-        number("+Inf", statistics.posinf, True),
-        number("-Inf", statistics.neginf, True),
-        number("denormal", statistics.denormal),
-        ("distinct", "" if statistics.distinct is None else f"{statistics.distinct:,}", role),
-    ]
-    found += [of(f"{100 * part:.3g} %", value) for part, value in statistics.quantiles.items()]
-    for name, part in statistics.parts.items():
-        found += [of(f"{name} {word}", getattr(part, word)) for word in ("min", "max", "mean", "std")]
-    return [entry for entry in found if entry[1]]
+    return [(word, text, "error" if word in BAD and text != "0" else role) for word, text in all_figures(statistics)]
 
 
 def _table(found: list[Entry], rows: int, width: int, even: bool = False) -> list[Line]:
