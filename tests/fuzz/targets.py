@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from inspector import json_texts
 from inspector.errors import InspectorError, visible
-from inspector.formats import Found, Opening, gguf, legacy, npy_header, onnx, safetensors, tar01
+from inspector.formats import Found, Opening, cut_archives, cut_zip, gguf, legacy, npy_header, onnx, safetensors, tar01
 from inspector.formats.class_sources import written_out
 from inspector.formats.zips import Zip
 from inspector.limits import Clock, Limits
@@ -101,6 +101,8 @@ def texts(data: bytes) -> None:
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "pickles": pickles,
     "archives": archives,
+    "cut zip": reading(cut_zip, b"PK\3\4"),
+    "cut archives": reading(cut_archives, b"PK\3\4"),
     "searches": searches,
     "legacy": legacy_files,
     "tar": tars,
