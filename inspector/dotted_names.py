@@ -31,7 +31,8 @@ def join(
         needed = {key.rpartition(".")[0] for key, _ in items if is_place(key)}
         if needed <= set(known) | {""}:
             for name in known:
-                _level(levels, name)
+                if name not in levels:
+                    _level(levels, name)
     # Where the model told its modules, what a module owns comes before what it contains, as in a module's tree.
     own: dict[int, list[Node]] = {id(module): [] for module in levels.values()} if len(levels) > 1 else {}
     for key, item in items:
@@ -66,14 +67,14 @@ def is_place(key: Any) -> bool:
 
 
 def _level(levels: dict[str, Module], name: str) -> Module:
-    """The module for a dotted name, made with those above it if need be."""
+    """Makes the module for a dotted name that has none yet, with those above it if need be."""
     missing: list[tuple[str, str]] = []
-    found = levels.get(name)
+    found: Module | None = None
     while found is None:
         above, _, last = name.rpartition(".")
         missing.append((name, intern(last)))
+        found = levels.get(above)
         name = above
-        found = levels.get(name)
     while missing:
         name, last = missing.pop()
         made = levels[name] = Module("", "names", last, found)

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from inspector.dotted_names import join
 from inspector.errors import DamagedFile, InspectorError, brief, visible
 from inspector.formats import Contents, Found, Opening
-from inspector.formats import read as read_any
+from inspector.formats.ranks import Ranks
 from inspector.formats.zero_partitions import Shapes, again, by_fragments, by_groups, by_parameters, filled, hole
 from inspector.naming import find
 from inspector.nodes import Kind, Module, Node, Tensor, Value
 from inspector.pickles.arguments import integers
-from inspector.sources import LocalFile, Pool, refused
+from inspector.sources import LocalFile, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def recognises(found: Found) -> bool:
 def read(found: Found, opening: Opening) -> Contents:
     """The model of the folder. Raises `DamagedFile` where no rank's files can be read."""
     folder = step_folder(Path(found.path), found.names)
-    return _Reader(folder, opening).read()
+    return _Reader(folder, opening, NAME).read()
 
 
 def step_folder(folder: Path, names: frozenset[str]) -> Path:
@@ -62,15 +62,8 @@ def step_folder(folder: Path, names: frozenset[str]) -> Path:
     return folder / step
 
 
-class _Reader:
-    """Reads the files of one step and puts the model together."""
-
-    def __init__(self, folder: Path, opening: Opening) -> None:
-        self.folder = folder
-        self.opening = opening
-        self.pool = Pool()
-        self.root = Module("checkpoint", "bundle")
-        self.contents = Contents(self.root, NAME)
+class _Reader(Ranks):
+    """Puts the model of one step together."""
 
     def read(self) -> Contents:
         try:
@@ -85,6 +78,7 @@ class _Reader:
             self.contents.problems.append(f"model-parallel ranks are not joined; {alone}")
         if not models:
             raise DamagedFile(f"{visible(str(self.folder))} holds no model_states file")
+        self.count = len(models) + len(ranks)
         model = self.file(models[0][1])
         optimizers = [(rank, self.file(name)) for rank, name in ranks if not re.search(r"mp_rank_0*[1-9]", name)]
         stage = _number(find(optimizers[0][1], "optimizer_state_dict.zero_stage")) if optimizers else None
@@ -112,16 +106,6 @@ class _Reader:
         self.keep_rest(model)
         return self.contents
 
-    def file(self, name: str) -> Node:
-        """The tree of one file of the folder."""
-        source = self.pool.file(str(self.folder / name))
-        self.contents.sources.append(source)
-        found = Found(name, source, limits=self.opening.limits)
-        inner = read_any(found, self.opening)
-        self.contents.problems += [f"{brief(name)}: {problem}" for problem in inner.problems]
-        self.contents.calls += inner.calls
-        return inner.root
-
     def by_rank(self, optimizers: list[tuple[int, Node]]) -> list[Node | None]:
         """The state of each rank; None, and a note, where its file is missing."""
         there = dict(optimizers)
@@ -130,10 +114,7 @@ class _Reader:
         listed: Any = value if type(value) in (list, tuple) else (value,)
         counts = [part for part in listed if type(part) is int]
         expected = min(max([*counts, *(rank + 1 for rank in there)], default=0), MOST_RANKS)
-        missing = [str(rank) for rank in range(expected) if rank not in there]
-        if missing:
-            shown = ", ".join(missing[:8]) + (", …" if len(missing) > 8 else "")
-            self.contents.problems.append(f"the files of {len(missing)} of {expected} ranks are missing: {shown}")
+        self.tell_missing(there, expected)
         return [there.get(rank) for rank in range(expected)]
 
     def partitioned(

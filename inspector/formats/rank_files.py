@@ -12,9 +12,8 @@ from pathlib import Path
 
 from inspector.errors import InspectorError, brief
 from inspector.formats import Contents, Found, Opening
-from inspector.formats import read as read_any
-from inspector.nodes import Module, Node
-from inspector.sources import Pool
+from inspector.formats.ranks import Ranks
+from inspector.nodes import Node
 from inspector.window.pieces import lacking
 
 NAME = "files of the ranks of a distributed run"
@@ -22,9 +21,6 @@ NAME = "files of the ranks of a distributed run"
 RANK = re.compile(r"(.*rank[_-]?)(\d{1,6})(\D*\.(?:pt|pth|bin|ckpt))")
 
 WORLD = re.compile(r"world_size[_-]?(\d{1,6})")
-
-NAMED = 8
-"""Ranks that are named where files are missing."""
 
 Rows = dict[tuple[str, str], dict[int, str]]
 
@@ -46,8 +42,9 @@ def rows(names: frozenset[str]) -> Rows:
 
 def read(found: Found, opening: Opening) -> Contents:
     """The whole of each row. Raises what opening its first file does."""
-    reader = _Reader(Path(found.path), opening)
+    reader = _Reader(Path(found.path), opening, NAME)
     known = {row: ranks for row, ranks in rows(found.names).items() if len(ranks) > 1}
+    reader.count = sum(map(len, known.values()))
     try:
         for row, ranks in known.items():
             root = reader.whole(row, ranks)
@@ -69,15 +66,8 @@ def called(before: str) -> str:
     return re.sub(r"[_-]?rank[_-]?$", "", WORLD.sub("", before)).strip("_-.") or "model"
 
 
-class _Reader:
-    """Reads the files of a folder, and puts those of a row together."""
-
-    def __init__(self, folder: Path, opening: Opening) -> None:
-        self.folder = folder
-        self.opening = opening
-        self.pool = Pool()
-        self.root = Module("checkpoint", "bundle")
-        self.contents = Contents(self.root, NAME)
+class _Reader(Ranks):
+    """Puts the files of a row together."""
 
     def whole(self, row: tuple[str, str], ranks: dict[int, str]) -> Node:
         """The tree of the first rank's file, its sharded tensors with the pieces of all."""
@@ -107,23 +97,10 @@ class _Reader:
         self.tell(row, ranks, other)
         return root
 
-    def file(self, name: str) -> Node:
-        """The tree of one file of the folder."""
-        source = self.pool.file(str(self.folder / name))
-        self.contents.sources.append(source)
-        inner = read_any(Found(str(self.folder / name), source, limits=self.opening.limits), self.opening.quietly())
-        self.contents.problems += [f"{brief(name)}: {problem}" for problem in inner.problems]
-        self.contents.calls += inner.calls
-        return inner.root
-
     def tell(self, row: tuple[str, str], ranks: dict[int, str], other: list[str]) -> None:
         """Notes the ranks whose files are missing, and what is not the same thing in the files of all."""
         said = WORLD.search(row[0])
-        count = max(int(said[1]) if said else 0, max(ranks) + 1)
-        missing = [str(rank) for rank in range(count) if rank not in ranks]
-        if missing:
-            shown = ", ".join(missing[:NAMED]) + (", …" if len(missing) > NAMED else "")
-            self.contents.problems.append(f"the files of {len(missing)} of {count} ranks are missing: {shown}")
+        self.tell_missing(ranks, max(int(said[1]) if said else 0, max(ranks) + 1))
         if other:
             shown = ", ".join(map(brief, other[:3])) + (", …" if len(other) > 3 else "")
             self.contents.problems.append(
