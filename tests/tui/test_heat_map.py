@@ -14,6 +14,11 @@ from tui.picture import Picture
 from tui.widgets.heat_map import BAD, HeatMap
 
 
+@pytest.fixture(autouse=True)
+def true_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLORTERM", "truecolor")
+
+
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
     """A matrix much larger than any pane: 1 above, -1 below, zero at the left, one NaN; and kernels of a convolution."""
@@ -151,13 +156,54 @@ async def test_without_colours_there_are_shades_of_text(saved: Path, monkeypatch
         assert any(line.rstrip().endswith("▏      ██████") for line in person.lines)
 
 
-async def test_in_sixteen_colours_the_shades_are_red_and_blue(saved: Path):
+async def test_in_sixteen_colours_the_shades_are_red_and_blue_and_equally_strong(saved: Path):
     async with exploring(saved) as person:
         person.app.theme = "torchtui-16"
         await person.press("G", "v")
         await drawn(person, "an element a cell")
-        assert "red" in person.colours("██████")[0]
-        assert "blue" in person.colours("≡≡≡≡≡≡")[0]
+        first = next(line for line in shades(person) if any(text == "█" * 6 for text, _ in line))
+        assert first[:2] == [("█" * 6, "red"), ("█" * 6, "blue")]
+
+
+def shades(person: Person) -> list[list[tuple[str, str]]]:
+    """The pieces of the lines of the map, with the names of their colours."""
+    heat_map = person.app.explorer.heat_map
+    return [
+        [(part.text, part.style.color.name) for part in heat_map.render_line(y) if part.style and part.style.color]
+        for y in range(1, heat_map.size.height)
+    ]
+
+
+@pytest.mark.parametrize("theme", ["torchtui-dark", "torchtui-light"])
+async def test_in_256_colours_the_shades_are_colours_that_the_terminal_has(
+    theme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.delenv("COLORTERM")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    steps = torch.arange(1.0, 25) / 24
+    torch.save({"ramp": torch.stack([steps, -steps])}, tmp_path / "ramp.pt")
+    async with exploring(tmp_path / "ramp.pt") as person:
+        person.app.theme = theme
+        await person.press("j", "v")
+        await drawn(person, "an element a cell")
+        points = colours(person)
+        above = list(dict.fromkeys(points[0][: 24 * width_of_a_cell(person)]))
+        below = list(dict.fromkeys(points[width_of_a_cell(person)][: 24 * width_of_a_cell(person)]))
+        for ramp, strongest in ((above, 0), (below, 2)):
+            assert len(ramp) == 6
+            for shade in ramp:
+                assert shade is not None
+                assert set(shade) <= {0, 95, 135, 175, 215, 255}
+                assert max(shade) == shade[strongest] > min(shade)
+        # What is stronger is farther from the background: every step goes the same way.
+        light = [[sum(shade or ()) for shade in ramp] for ramp in (above, below)]
+        assert all(sums == sorted(sums, reverse=theme == "torchtui-light") for sums in light)
+
+
+def width_of_a_cell(person: Person) -> int:
+    picture = person.app.explorer.heat_map.picture
+    assert picture is not None
+    return picture.magnified
 
 
 async def test_a_map_shows_while_it_is_made_and_stops_when_the_cursor_moves(saved: Path, monkeypatch: pytest.MonkeyPatch):

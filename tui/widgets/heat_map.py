@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from inspector.window.page import Index, Page
 
 SHADES = {1: "░▒▓█", -1: ".-=≡"}
-"""How strong a number is without colours: above zero, and below."""
+"""How strong a number is without colours: above zero, and below; in sixteen colours the first ones, red and blue."""
 
 FINE = 24
-"""Shades on each side of zero where a terminal has 24-bit colours."""
+"""Shades on each side of zero where no text stands before them."""
 
 BAD = Style(color="#14161b", bgcolor="#e5b567")
 """What is not finite."""
@@ -192,8 +192,7 @@ class HeatMap(WholeLines, can_focus=True):
         return Strip(segments).adjust_cell_length(width, base).simplify()
 
     def _make_scale(self) -> ColourScale:
-        fine = self.app.console.color_system == "truecolor"
-        return ColourScale(self.background_colors[1], FINE) if fine else ColourScale(self.background_colors[1])
+        return ColourScale(self.background_colors[1], FINE, coarse=self.app.console.color_system == "256")
 
     def _ask(self) -> None:
         height, width = (self.size.height - 1) * self.halves, self.size.width
@@ -261,6 +260,6 @@ class HeatMap(WholeLines, can_focus=True):
         if not value or value != value or not peak:
             return Segment(" ", style)
         sign = 1 if value > 0 else -1
-        shade = SHADES[sign][min(3, int(4 * abs(value) / peak))]
+        shade = SHADES[sign if self.plain else 1][min(3, int(4 * abs(value) / peak))]
         colour = Style() if self.plain else Style(color="red" if sign > 0 else "blue")
         return Segment(shade, style + colour)

@@ -259,7 +259,8 @@ class ValueGrid(PageView, inherit_bindings=False):
         self.refresh()
 
     def _scale(self) -> ColourScale:
-        return ColourScale(None if palette(self.app).sixteen else self.background_colors[1])
+        coarse = self.app.console.color_system == "256"
+        return ColourScale(None if palette(self.app).sixteen else self.background_colors[1], coarse=coarse)
 
     def render_line(self, y: int) -> Strip:
         """One line: the columns' numbers, a row of the page, or what there is to say instead."""
