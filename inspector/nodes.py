@@ -222,6 +222,11 @@ class Tensor(Node):
         return None if first is self else first
 
     @property
+    def place(self) -> tuple[int, int, tuple[int, ...], tuple[int, ...]]:
+        """Where the elements lie: the same of those that are one tensor under several names."""
+        return id(self.storage), self.offset, self.shape, self.stride
+
+    @property
     def contiguous(self) -> bool:
         """Whether the elements lie in the order of the shape without gaps (as `Tensor.is_contiguous`)."""
         if len(self.stride) != len(self.shape):

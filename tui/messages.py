@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from tui.clipboard import Outcome
     from tui.code import Code
     from tui.files import ModelFile
-    from tui.index import Index, Selection, Survey
+    from tui.index import Index, Survey
     from tui.picture import Picture
     from tui.reader import Job
     from tui.rows import Counterparts
     from tui.screens.calls import CallLines
     from tui.screens.checking import Check
+    from tui.selection import Selection
     from tui.stacks import Stacks
     from tui.widgets.depth_view import Depth
     from tui.widgets.spectrum import Decomposition

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from inspector.nodes import Tensor
 from inspector.query import Query
-from tui.index import Index, Selection
+from tui.index import Index
+from tui.selection import Selection
 
 if TYPE_CHECKING:
     from inspector import Checkpoint
@@ -40,10 +41,10 @@ def selections(text: str, checkpoint: Checkpoint, index: Index, known: Known, jo
 
     undecided = Query(text)
     wanted: list[Tensor] = []
-    for number, (node, name) in enumerate(zip(index.nodes, index.names, strict=True)):
-        if number % 4096 == 0:
-            job.progress(0)
-        if isinstance(node, Tensor) and not isinstance(node.parent, Tensor) and undecided.possible(node, name):
+    index.table.progress = job.progress
+    for number in undecided.states(index.table).nonzero()[0].tolist():
+        node = index.nodes[number]
+        if isinstance(node, Tensor) and not isinstance(node.parent, Tensor):
             statistics = known.figures(node)
             if statistics is None:
                 wanted.append(node)

@@ -15,13 +15,16 @@ fits neither the comparison nor its opposite.
 from __future__ import annotations
 
 import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from inspector.errors import InspectorError, visible
-from inspector.nodes import Node
 from inspector.query import fields, name_tests
-from inspector.query.fields import Figures, NodeTest
+from inspector.query.fields import Figures
 from inspector.query.name_tests import Unfit
+from inspector.query.table import NO, YES, Table, TableTest
+
+if TYPE_CHECKING:
+    from inspector.query.table import States
 
 _TOKEN = re.compile(
     rf"""\s*(?:
@@ -82,18 +85,14 @@ class Query:
         """Whether it asks for anything."""
         return self._test is not None
 
-    def matches(self, node: Node, name: str) -> bool:
-        """Whether `node`, whose dotted name is `name`, is asked for. Raises `QueryError` if that takes too long to tell."""
+    def states(self, table: Table) -> States:
+        """What it says of each node of a table: `NO`, `UNKNOWN` or `YES`. Raises `QueryError` if that takes too long."""
         if self._test is None:
-            return True
+            return table.all(YES)
         try:
-            return bool(self._test(node, name, name.lower()))
+            return self._test(table)
         except Unfit as error:
             raise QueryError(str(error), self.text, 0) from None
-
-    def possible(self, node: Node, name: str) -> bool:
-        """Whether `node` may match once its figures are known."""
-        return self._test is None or self._test(node, name, name.lower()) is not False
 
     # The grammar: each method takes what it is about from the text, and leaves the token after it.
 
@@ -111,30 +110,30 @@ class Query:
     def _keyword(self) -> str:
         return (self._token["keyword"] or "").lower()
 
-    def _either(self) -> NodeTest:
+    def _either(self) -> TableTest:
         tests = [self._every()]
         while self._keyword() == "or":
             self._token = self._next()
             tests.append(self._every())
-        return tests[0] if len(tests) == 1 else _any(tests)
+        return tests[0] if len(tests) == 1 else _any_one(tests)
 
-    def _every(self) -> NodeTest:
+    def _every(self) -> TableTest:
         tests = [self._negated()]
         while self._token.lastgroup not in (None, "close") and self._keyword() != "or":
             if self._keyword() == "and":
                 self._token = self._next()
             tests.append(self._negated())
-        return tests[0] if len(tests) == 1 else _all(tests)
+        return tests[0] if len(tests) == 1 else _every_one(tests)
 
-    def _negated(self) -> NodeTest:
+    def _negated(self) -> TableTest:
         negative = False
         while self._keyword() == "not":
             negative = not negative
             self._token = self._next()
         test = self._one()
-        return fields.negated(test) if negative else test
+        return (lambda table: table.negated(test(table))) if negative else test
 
-    def _one(self) -> NodeTest:
+    def _one(self) -> TableTest:
         token, kind = self._token, self._token.lastgroup
         if kind == "open":
             return self._group()
@@ -154,9 +153,9 @@ class Query:
         if test is None:
             test = name_tests.substring(wanted) if kind == "quoted" else name_tests.word(wanted)
         self._token = self._next()
-        return lambda node, name, small: test(name, small)
+        return lambda table: table.named(test)
 
-    def _group(self) -> NodeTest:
+    def _group(self) -> TableTest:
         opened = self._at
         self._depth += 1
         if self._depth > DEEPEST:
@@ -170,7 +169,7 @@ class Query:
         self._token = self._next()
         return test
 
-    def _comparison(self) -> NodeTest:
+    def _comparison(self) -> TableTest:
         token = self._token
         field, sign = token["field"], token["sign"]
         self._at = self._end
@@ -189,29 +188,24 @@ class Query:
         return test
 
 
-def _all(tests: list[NodeTest]) -> NodeTest:
-    def fits(node: Node, name: str, small: str) -> object:
-        known: object = True
-        for test in tests:
-            found = test(node, name, small)
-            if found is None:
-                known = None
-            elif not found:
-                return False
-        return known
+def _every_one(tests: list[TableTest]) -> TableTest:
+    def test(table: Table) -> States:
+        states = tests[0](table)
+        for other in tests[1:]:
+            # What is settled is not asked about again.
+            undecided = states != NO
+            states[undecided] &= other(table.only(undecided))
+        return states
 
-    return fits
+    return test
 
 
-def _any(tests: list[NodeTest]) -> NodeTest:
-    def fits(node: Node, name: str, small: str) -> object:
-        known: object = False
-        for test in tests:
-            found = test(node, name, small)
-            if found:
-                return True
-            if found is None:
-                known = None
-        return known
+def _any_one(tests: list[TableTest]) -> TableTest:
+    def test(table: Table) -> States:
+        states = tests[0](table)
+        for other in tests[1:]:
+            undecided = states != YES
+            states[undecided] |= other(table.only(undecided))
+        return states
 
-    return fits
+    return test

@@ -20,20 +20,15 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from inspector import dtypes
-from inspector.nodes import Module, Node, Tensor
+from inspector.nodes import Module, Node, Role, Tensor
 from inspector.query import name_tests
 from inspector.query.name_tests import Unfit
+from inspector.query.table import Fits, Get, TableTest
 
 if TYPE_CHECKING:
     from inspector.statistics import Statistics
 
-NodeTest = Callable[[Node, str, str], object]
-"""Whether a node fits, whose name is given as it is and in small letters; None where that can't be said."""
-
 Figures = Callable[[Tensor], "Statistics | None"]
-
-Get = Callable[[Tensor], Any]
-"""A field of a tensor, None where it is not known."""
 
 STATISTICS = ("min", "max", "mean", "std", "norm", "nan", "inf", "zero")
 
@@ -60,50 +55,43 @@ _NUMBER = re.compile(
 )
 
 
-def comparison(field: str, sign: str, value: str, expression: bool, figures: Figures) -> NodeTest:
+def comparison(field: str, sign: str, value: str, expression: bool, figures: Figures) -> TableTest:
     """The test that a comparison in a filter stands for; `expression` says that the value stood between slashes.
 
     Raises `Unfit` for a value or sign that makes no sense for the field.
     """
     if field in STATISTICS:
-        return _number(field, sign, value, _figure(figures, field))
+        fits = _compared(field, sign, value)
+        # They become known while a filter stands: so they are asked for each time.
+        return lambda table: table.each(_of_tensors(_figure(figures, field)), fits)
     if field in NUMBERS:
-        return _number(field, sign, value, NUMBERS[field])
+        return _column(field, _of_tensors(NUMBERS[field]), _compared(field, sign, value))
     if sign not in ("=", ":", "!=", "~"):
         raise Unfit(f"{field} has no order: compare it by =, !=" + ("" if field in FLAGS else " or ~"))
     if field in FLAGS:
         test = _flag(field, sign, value)
     elif field == "shape":
-        test = _shape(sign, value)
+        test = _column(field, _of_tensors(operator.attrgetter("shape")), _shape(sign, value))
     elif field == "type" and sign != "~" and not expression:
-        test = _class(value)
+        test = _column("class", _class, lambda kind: Module(*kind).isinstance(value))
     else:
         test = _text(field, sign, value, expression)
-    return negated(test) if sign == "!=" else test
+    return (lambda table: table.negated(test(table))) if sign == "!=" else test
 
 
-def negated(test: NodeTest) -> NodeTest:
-    """The opposite: of modules it is unknown, since what fits is shown with all that is below it."""
-
-    def fits(node: Node, name: str, small: str) -> object:
-        if isinstance(node, Module):
-            return None
-        found = test(node, name, small)
-        return None if found is None else not found
-
-    return fits
+def _column(field: str, get: Get, fits: Fits) -> TableTest:
+    return lambda table: table.column(field, get, fits)
 
 
-def _number(field: str, sign: str, value: str, get: Get) -> NodeTest:
+def _of_tensors(get: Get) -> Get:
+    return lambda node: get(node) if isinstance(node, Tensor) else None
+
+
+def _compared(field: str, sign: str, value: str) -> Fits:
     if sign == "~":
         raise Unfit(f"{field} is a number: compare it by = != < <= > or >=")
     compare, wanted = COMPARISONS[sign], number(value)
-
-    def fits(node: Node, name: str, small: str) -> object:
-        found = get(node) if isinstance(node, Tensor) else None
-        return None if found is None else compare(found, wanted)
-
-    return fits
+    return lambda found: compare(found, wanted)
 
 
 def number(text: str) -> float:
@@ -126,22 +114,18 @@ def _figure(figures: Figures, field: str) -> Get:
     return get
 
 
-def _flag(field: str, sign: str, value: str) -> NodeTest:
+def _flag(field: str, sign: str, value: str) -> TableTest:
     words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
     if sign == "~" or value.lower() not in words:
         raise Unfit(f"{field} is true or false")
-    wanted, get = words[value.lower()], FLAGS[field]()
-
-    def fits(node: Node, name: str, small: str) -> object:
-        return get(node) == wanted if isinstance(node, Tensor) else None
-
-    return fits
+    wanted = words[value.lower()]
+    return _column(field, _of_tensors(FLAGS[field]()), lambda found: found == wanted)
 
 
-def _shape(sign: str, value: str) -> NodeTest:
+def _shape(sign: str, value: str) -> Fits:
     if sign == "~":
         length = number(value)
-        return lambda node, name, small: length in node.shape if isinstance(node, Tensor) else None
+        return lambda shape: length in shape
     if not (value.startswith("[") and value.endswith("]")):
         raise Unfit("a shape is written as [4096, *] or [..., 3, 3]")
     entries = [entry.strip() for entry in value[1:-1].split(",")] if value[1:-1].strip() else []
@@ -157,36 +141,16 @@ def _shape(sign: str, value: str) -> NodeTest:
         pairs = (*zip(front, shape, strict=False), *zip(reversed(back), reversed(shape), strict=False))
         return all(wanted in ("*", size) for wanted, size in pairs)
 
-    known: dict[tuple[int, ...], bool] = {}
-
-    def test(node: Node, name: str, small: str) -> object:
-        if not isinstance(node, Tensor):
-            return None
-        # A model has few different shapes.
-        found = known.get(node.shape)
-        if found is None:
-            found = known[node.shape] = fits(node.shape)
-        return found
-
-    return test
-
-
-def _class(wanted: str) -> NodeTest:
-    known: dict[tuple[str, str], bool] = {}
-
-    def fits(node: Node, name: str, small: str) -> object:
-        module = node.parent if isinstance(node, Tensor) else node
-        if not isinstance(module, Module):
-            return None
-        kind = module.type, module.role
-        if kind not in known:
-            known[kind] = module.isinstance(wanted)
-        return known[kind]
-
     return fits
 
 
-def _text(field: str, sign: str, value: str, expression: bool) -> NodeTest:
+def _class(node: Node) -> tuple[str, Role] | None:
+    """The class of a layer, or of the layer that holds a tensor, and its role."""
+    module = node.parent if isinstance(node, Tensor) else node
+    return (module.type, module.role) if isinstance(module, Module) else None
+
+
+def _text(field: str, sign: str, value: str, expression: bool) -> TableTest:
     if expression:
         test = name_tests.expression(value)
     elif sign == "~":
@@ -194,20 +158,8 @@ def _text(field: str, sign: str, value: str, expression: bool) -> NodeTest:
     else:
         test = name_tests.whole(_known(field, value))
     if field == "name":
-        return lambda node, name, small: test(name, small)
-    known: dict[str | None, bool] = {}
-    get, of_tensors = TEXTS[field], field in ("dtype", "device")
-
-    def fits(node: Node, name: str, small: str) -> object:
-        if of_tensors and not isinstance(node, Tensor):
-            return None
-        text = get(node)
-        found = known.get(text)
-        if found is None and text is not None:
-            found = known[text] = bool(test(text, text.lower()))
-        return found
-
-    return fits
+        return lambda table: table.named(test)
+    return _column(field, TEXTS[field], lambda text: name_tests.fits_one(test, text))
 
 
 def _known(field: str, value: str) -> str:
@@ -247,14 +199,10 @@ def _tied() -> Get:
             places = {}
             for other in root.tensors() if shared else ():
                 if id(other.storage) in shared:
-                    places[_place(other)] = places.get(_place(other), 0) + 1
-        return places.get(_place(tensor), 0) > 1
+                    places[other.place] = places.get(other.place, 0) + 1
+        return places.get(tensor.place, 0) > 1
 
     return get
-
-
-def _place(tensor: Tensor) -> Any:
-    return id(tensor.storage), tensor.offset, tensor.shape, tensor.stride
 
 
 _nbytes = lru_cache(4096)(dtypes.nbytes)
@@ -265,11 +213,11 @@ NUMBERS: dict[str, Get] = {
     "bytes": lambda tensor: tensor.nbytes if tensor.traits.parts else _nbytes(tensor.dtype, tensor.shape),
 }
 
-TEXTS: dict[str, Callable[[Any], str | None]] = {
+TEXTS: dict[str, Get] = {
     "type": _type,
     "kind": _kind,
-    "dtype": operator.attrgetter("dtype"),
-    "device": operator.attrgetter("device"),
+    "dtype": _of_tensors(operator.attrgetter("dtype")),
+    "device": _of_tensors(operator.attrgetter("device")),
 }
 
 FLAGS: dict[str, Callable[[], Get]] = {

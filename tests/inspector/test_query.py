@@ -15,6 +15,7 @@ from inspector.errors import InspectorError
 from inspector.inventory import take
 from inspector.nodes import Module, Tensor, Value
 from inspector.query import Query, QueryError
+from inspector.query.table import YES, Table
 from inspector.storage import Memory, Storage, contiguous
 
 NODE = Value(None)
@@ -23,8 +24,12 @@ NAMES = ["", "fc1", "fc1.weight", "fc1.bias", "FC2.weight", "x[0].weight", "x0.w
 
 
 def found(text: str) -> list[str]:
-    query = Query(text)
-    return [name for name in NAMES if query.matches(NODE, name)]
+    states = Query(text).states(Table([NODE] * len(NAMES), NAMES))
+    return [name for name, state in zip(NAMES, states, strict=True) if state == YES]
+
+
+def matches(query: Query, name: str) -> bool:
+    return bool(query.states(Table([NODE], [name]))[0] == YES)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_what_is_not_refused_ends_soon(pattern: str, name: str) -> None:
     except QueryError:
         return
     start = time.process_time()
-    query.matches(NODE, name)
+    matches(query, name)
     assert time.process_time() - start < 3
 
 
@@ -107,7 +112,7 @@ def test_the_slowest_search_in_one_name_is_over_before_anybody_has_to_end_it(pat
     query = Query(f"/{pattern}/")
     start = time.process_time()
     with suppress(QueryError):
-        query.matches(NODE, "a" * 1000)
+        matches(query, "a" * 1000)
     assert time.process_time() - start < 2
 
 
@@ -116,7 +121,7 @@ def test_the_slowest_expression_ends_within_seconds_and_says_so() -> None:
     start = time.process_time()
     with pytest.raises(QueryError, match="takes too long"):
         for _ in range(1000):
-            query.matches(NODE, "a" * 1000)
+            matches(query, "a" * 1000)
     assert time.process_time() - start < 5
 
 
@@ -158,12 +163,10 @@ def model() -> Module:
 
 
 def fitting(text: str, figures: Any = lambda tensor: None) -> list[str]:
-    query = Query(text, figures)
-    return [
-        node.name.removeprefix("net.")
-        for node in model().walk()
-        if node.parent is not None and query.matches(node, node.name)
-    ]
+    nodes = list(model().walk())[1:]
+    names = [node.name for node in nodes]
+    states = Query(text, figures).states(Table(nodes, names))
+    return [name.removeprefix("net.") for name, state in zip(names, states, strict=True) if state == YES]
 
 
 EMBED, HEAD, CONV, LINEAR = "embed.weight", "head.weight", "block0.weight", "block1.weight"
@@ -296,7 +299,7 @@ def test_a_mistake_is_pointed_at(text: str, position: int, message: str) -> None
 
 def test_what_is_no_field_before_a_colon_is_a_word() -> None:
     assert fitting("cuda:0") == []
-    assert Query("a:b").matches(NODE, "x.a:b")
+    assert matches(Query("a:b"), "x.a:b")
 
 
 @given(st.text(max_size=60) | st.text("ab ()/\"'=<>~:!orandt*?[]\\.1M", max_size=30))
@@ -306,7 +309,7 @@ def test_any_text_is_a_filter_or_a_mistake_within_it(text: str) -> None:
     except QueryError as error:
         assert 0 <= error.position <= len(text)
         return
-    query.matches(NODE, "fc1.weight")
+    matches(query, "fc1.weight")
 
 
 def test_an_empty_filter_asks_for_nothing() -> None:
@@ -330,18 +333,17 @@ def test_a_filter_with_hidden_characters_is_shown_in_visible_ones() -> None:
 def test_stars_in_a_row_do_not_hang_on_a_long_name() -> None:
     query = Query("*a" * 50 + "*b")
     start = time.perf_counter()
-    assert not query.matches(NODE, "a" * 100_000)
+    assert not matches(query, "a" * 100_000)
     assert time.perf_counter() - start < 1
 
 
 @pytest.mark.parametrize("text", ["proj_3", "layers weight", "*.q_proj_?.weight", "*layers.1*3.weight", "Layers"])
 def test_a_hundred_thousand_names_take_at_most_fifty_milliseconds(text: str) -> None:
     names = [f"model.layers.{number // 10}.self_attn.q_proj_{number % 10}.weight" for number in range(100_000)]
-    matches = Query(text).matches
+    table = Table([NODE] * len(names), names)
     times = []
     for _ in range(5):
         start = time.process_time()
-        for name in names:
-            matches(NODE, name)
+        Query(text).states(table)
         times.append(time.process_time() - start)
     assert min(times) < 0.05

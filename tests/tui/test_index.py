@@ -65,8 +65,7 @@ def test_a_search_finds_what_a_loop_over_the_names_finds(entries: dict[str, Any]
     for number, node in enumerate(index.nodes):
         name, label = index.names[number].replace("\n", "\\n"), node.label.replace("\n", "\\n")
         if wanted == wanted.lower():
-            # İ becomes two letters in small, and stays as it is.
-            name, label = (text.replace("İ", "\0").lower().replace("\0", "İ") for text in (name, label))
+            name, label = name.lower(), label.lower()
         before = len(name) - len(label)
         if number and wanted in name[max(0, before - len(wanted) + 1) :]:
             expected.append(number)

@@ -11,7 +11,8 @@ from inspector.errors import InspectorError
 from inspector.nodes import Tensor
 from inspector.query import Query
 from inspector.statistics import Statistics
-from tui.reports.listing import Listing, is_tensor
+from tui.index import Index
+from tui.reports.listing import is_tensor, nobody_waits
 from tui.reports.progress import Progress, Stopped
 
 if TYPE_CHECKING:
@@ -74,8 +75,9 @@ class Counted:
         """Counts all that the filter will ask for, in one go."""
         if query.needs_statistics:
             undecided = Query(query.text)
-            candidates = (node for name, node in Listing(self.checkpoint.root, Query("")).named() if is_tensor(node))
-            for _ in self.figures(tensor for tensor in candidates if undecided.possible(tensor, tensor.name)):
+            index = Index(self.checkpoint.root, nobody_waits, grouped=False)
+            candidates = (index.nodes[number] for number in undecided.states(index.table).nonzero()[0].tolist())
+            for _ in self.figures(node for node in candidates if is_tensor(node)):
                 pass
 
 

@@ -7,7 +7,8 @@ from typing import TypeGuard
 
 from inspector.nodes import Module, Node, Tensor
 from inspector.query import Query
-from tui.index import Index, Selection
+from tui.index import Index
+from tui.selection import FITS, Selection
 
 
 class Listing:
@@ -19,8 +20,8 @@ class Listing:
     def __init__(self, root: Node, query: Query, grouped: bool = False) -> None:
         self.root = root
         self.grouped = grouped
-        self._index = Index(root, _nobody_waits, grouped) if query else None
-        self._selection: Selection | None = self._index.select(query, _nobody_waits) if self._index else None
+        self._index = Index(root, nobody_waits, grouped) if query else None
+        self._selection: Selection | None = self._index.select(query, nobody_waits) if self._index else None
 
     def named(self) -> Iterator[tuple[str, Node]]:
         """The nodes in the file's order with their dotted names; those that only stand above one that fits left out."""
@@ -54,10 +55,6 @@ def is_tensor(node: Node) -> TypeGuard[Tensor]:
     return isinstance(node, Tensor) and not isinstance(node.parent, Tensor) and node.kind != "computed"
 
 
-FITS = 2
-"""What `Selection.kept` has at a node that fits, or stands below one that does."""
-
-
 def _named(root: Node) -> Iterator[tuple[str, Node]]:
     stack: list[tuple[str, Node]] = [("", root)]
     while stack:
@@ -67,5 +64,5 @@ def _named(root: Node) -> Iterator[tuple[str, Node]]:
         stack.extend([(dot + child.label, child) for child in reversed(node.children)])
 
 
-def _nobody_waits(part: float) -> None:
+def nobody_waits(part: float) -> None:
     """A report shows no progress."""

@@ -11,6 +11,7 @@ from inspector import Checkpoint
 from inspector.errors import InspectorError, visible
 from inspector.nodes import Module, Node, Tensor, Value
 from inspector.query import Query
+from inspector.query.table import YES, Table
 from inspector.values import json_value, text
 from tui.reports.document import module_entry
 from tui.reports.listing import Listing
@@ -41,7 +42,7 @@ def find(checkpoint: Checkpoint, wanted: str, query: Query) -> tuple[Node, Index
             raise InspectorError(f"{visible(name)} is no tensor, so it has no [{visible(inner)}]")
     if node is None:
         raise InspectorError(f"nothing in it is named {visible(wanted)}; {_advice(checkpoint, wanted)}")
-    if query and not any(query.matches(link, link.name) for link in node.path):
+    if query and not any(YES in query.states(Table([link], [link.name])) for link in node.path):
         raise InspectorError(f"{visible(wanted)} does not match the filter {visible(query.text)}")
     return node, index
 

@@ -13,13 +13,14 @@ from inspector import naming
 from inspector.nodes import Node, Tensor
 from tui import messages
 from tui.figures import plural
-from tui.index import Index, Selection
+from tui.index import Index
 from tui.lasting import lasting
 from tui.lines import safe
 from tui.reader import Job, Reader
 from tui.screens.workspace import Workspace
 
 if TYPE_CHECKING:
+    from tui.selection import Selection
     from tui.widgets.prompt import Prompt, Purpose
 
 LONGEST_WAIT = 0.5
@@ -59,7 +60,7 @@ class Finding(Workspace):
         self._head()
         if index is not None and selection is not None:
             here = self.module_tree.node
-            kept = here is not None and selection.kept[index.number(here)]
+            kept = here is not None and selection.keeps(here)
             self.module_tree.restrict(selection.below, selection.totals, here if kept else selection.first)
             from inspector.query import Query, QueryError
 
@@ -236,7 +237,7 @@ class Finding(Workspace):
         """Show what the filter leaves."""
         if event.stale:
             return
-        self.index = index = event.index
+        self.index = event.index
         self.selection = selection = event.selection
         self._head()
         self._answered.set()
@@ -244,7 +245,7 @@ class Finding(Workspace):
         self._tell(plural(selection.count, "match") + counting, "dim" if selection.count else "badge")
         here = self.module_tree.node
         first = selection.first
-        if event.job is self._refined and here is not None and here is not self.root and selection.kept[index.number(here)]:
+        if event.job is self._refined and here is not None and here is not self.root and selection.keeps(here):
             first = here
         self._refined = event.job
         self.module_tree.restrict(selection.below, selection.totals, first)
@@ -263,7 +264,7 @@ class Finding(Workspace):
 
     def go_to(self, node: Node) -> None:
         """Move the cursor to a node, dropping a filter that hides it."""
-        if self.selection is not None and self.index is not None and not self.selection.kept[self.index.number(node)]:
+        if self.selection is not None and not self.selection.keeps(node):
             self.select("")
         self.module_tree.reveal(node)
 
