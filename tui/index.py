@@ -126,7 +126,6 @@ class Index:
     def table(self) -> Table:
         """What a filter runs over."""
         from inspector.query.table import Table
-    from tui.selection import Selection, Weights
 
         return Table(self.nodes, self.names, _small(self.names))
 
