@@ -149,10 +149,11 @@ async def test_small_matrices_are_drawn_large(saved: Path):
 
 async def test_without_colours_there_are_shades_of_text(saved: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    async with exploring(saved) as person:
+    async with exploring(saved, size=(160, 36)) as person:
         await person.press("G", "v")
         await drawn(person, "an element a cell")
         assert any("██████≡≡≡≡≡≡" in line for line in person.lines)
+        assert any(line.rstrip().endswith("-1.000 ≡=-. ░▒▓█ 1.000") for line in person.lines)
         assert any(line.rstrip().endswith("▏      ██████") for line in person.lines)
 
 

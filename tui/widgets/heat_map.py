@@ -219,9 +219,10 @@ class HeatMap(WholeLines, can_focus=True):
         if self.picture is not None:
             peak = figure(self.picture.peak(self.quantity))
             scale = f"-{peak} to {peak} " if self.quantity != "bad" else f"0 to {peak} "
-            for side, fact in ((left, f"  {self.picture.what}"), (right, scale)):
-                if width_of(left) + width_of(right) + len(fact) < width:
-                    side.append((fact, "dim"))
+            legend = f"-{peak} {SHADES[-1][::-1]} {SHADES[1]} {peak} " if self.plain and self.quantity != "bad" else ""
+            for side, facts in ((left, [f"  {self.picture.what}"]), (right, [legend, scale])):
+                room = width - width_of(left) - width_of(right)
+                side += [(fact, "dim") for fact in facts if fact and len(fact) < room][:1]
         return spread(left, right, width)
 
     # A point of the map: of the picture's cells those that are magnified take several.
@@ -256,7 +257,7 @@ class HeatMap(WholeLines, can_focus=True):
         style = base + Style(reverse=True) if cell == self._cursor and self.has_focus else base
         value = float(self.picture.layers[self.quantity][cell])
         if self.quantity != "bad" and self.picture.bad[cell]:
-            return Segment("N", style + Style(bold=True))
+            return Segment("N", style + (Style(bold=True) if self.plain else Style(color="yellow", bold=True)))
         if not value or value != value or not peak:
             return Segment(" ", style)
         sign = 1 if value > 0 else -1
