@@ -76,6 +76,30 @@ def key_beside_panel(files: Files) -> Case:
     )
 
 
+def first_figures(file: str, files: Files) -> Case:
+    """Of the first tensor in a process: numpy is not imported before the cursor is there, where it rests for 150 ms."""
+    sign = "weight"
+    looking = partial(measure.until_shown, [*TORCHTUI, files(file)], sign, (), sign, (), sign, "down", "abs max")
+    return Case(f"from a key to the first figures of a tensor of {file}", looking, {"ms": 250}, runs=5)
+
+
+def stop_looking(files: Files) -> Case:
+    """Of what it takes, 100 ms are those in which what begins with esc might still be another key (Textual's ESCDELAY)."""
+    begin = (":", *"health", "enter")
+    stopping = partial(
+        measure.until_shown,
+        [*TORCHTUI, files("bf16.safetensors")],
+        "blocks",
+        (),
+        "blocks",
+        begin,
+        COUNTING,
+        "escape",
+        "stopped after",
+    )
+    return Case("from esc to the end of a look at the health of 2.2 GB", stopping, {"ms": 200}, runs=5)
+
+
 def pressed(command: Sequence[str], way: Way, there: str, begin: Way, going_on: str) -> Action:
     return partial(measure.keys_meanwhile, command, there, way, there, begin, going_on, ("down", "up"), 8)
 
@@ -97,4 +121,7 @@ CASES: dict[str, Callable[[Files], Case]] = {
     "one-tensor": one_tensor,
     "key-health": key_while_counting,
     "key-panel": key_beside_panel,
+    "first-figures": partial(first_figures, "2GB-tensor.pt"),
+    "first-figures-fp32": partial(first_figures, "matrix.pt"),
+    "stop-health": stop_looking,
 }

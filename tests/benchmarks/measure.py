@@ -113,14 +113,31 @@ def keys_meanwhile(
     """
     with _at_rest(command, sign) as terminal:
         _walk(terminal, way, there)
-        for key in begin:
-            terminal.press(key)
-            time.sleep(0.05)
-        terminal.wait_for(going_on)
+        _begin(terminal, begin, going_on)
         answers = [_answer(terminal, key, BREATH, 0)[0] for _ in range(times) for key in pressed]
         time.sleep(BREATH)
         terminal.wait_for(going_on, 0.1)
         return {"ms": 1000 * statistics.median(answers)}
+
+
+def until_shown(
+    command: Sequence[str], sign: str, way: Way, there: str, begin: Way, going_on: str, key: str, shown: str
+) -> Figures:
+    """From a key to the screen that first holds `shown`: `ms`. Before it `begin` has begun what lets it hold `going_on`."""
+    with _at_rest(command, sign) as terminal:
+        _walk(terminal, way, there)
+        _begin(terminal, begin, going_on)
+        pressed = time.perf_counter()
+        terminal.press(key)
+        terminal.wait_for(shown)
+        return {"ms": 1000 * (terminal.started + terminal.time_of(shown) - pressed)}
+
+
+def _begin(terminal: Terminal, begin: Way, going_on: str) -> None:
+    for key in begin:
+        terminal.press(key)
+        time.sleep(0.05)
+    terminal.wait_for(going_on)
 
 
 def held(command: Sequence[str], sign: str, way: Way, there: str, key: str, times: int) -> Figures:
