@@ -5,8 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from inspector.inventory import Inventory
-from inspector.naming import BUFFER_NAMES, LIGHTNING, PARAM_GROUPS, has_no_parameters, likely_kind
+from inspector.naming import BUFFER_NAMES, LIGHTNING, PARAM_GROUPS, RNG_STATES, has_no_parameters, likely_kind
 from inspector.nodes import Module, Node, Tensor
+
+NO_PARAMETERS = BUFFER_NAMES | RNG_STATES
+"""Names by which a tensor of a dict is known not to be a parameter."""
+
+ASIDE = RNG_STATES | {PARAM_GROUPS, LIGHTNING}
+"""Keys without which no module has only what is no parameter."""
 
 
 def count(inventory: Inventory) -> None:
@@ -36,7 +42,7 @@ def count(inventory: Inventory) -> None:
             is_parameter = likely_kind(tensor, has_layers) == "parameter"
         else:
             # The same, not by a call: there may be a million.
-            is_parameter = tensor.key not in BUFFER_NAMES
+            is_parameter = tensor.key not in NO_PARAMETERS
         if not is_parameter or (aside and id(parent) in aside):
             numel = 0
         if type(parent) is Module:
@@ -60,7 +66,7 @@ def count(inventory: Inventory) -> None:
 def _aside(inventory: Inventory) -> set[int]:
     """The modules below which no tensor is a parameter, by their identity."""
     aside: set[int] = set()
-    if PARAM_GROUPS in inventory.keys or LIGHTNING in inventory.keys:
+    if not inventory.keys.isdisjoint(ASIDE):
         for module in inventory.modules:
             if id(module.parent) in aside or has_no_parameters(module):
                 aside.add(id(module))

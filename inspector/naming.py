@@ -12,6 +12,14 @@ from inspector import nodes
 BUFFER_NAMES = frozenset({"running_mean", "running_var", "num_batches_tracked", "weight_u", "weight_v", "weight_mask"})
 """Names that torch's own layers give to buffers only."""
 
+RNG_STATES = frozenset(
+    {
+        "rng_state", "rng_states", "torch_rng_state", "cpu_rng_state", "cuda_rng_state", "cuda_rng_states", "gpu_rng_state",
+        "rng_tracker_states", "torch_manual_seed", "torch_cuda_manual_seed",
+    }
+)  # fmt: skip
+"""Keys under which training programs (Megatron, fairseq, Accelerate, Lightning) keep where random numbers go on."""
+
 SETS = ("set", "frozenset")
 
 UNREACHED = ("(called)", "(state)")
@@ -51,8 +59,8 @@ LIGHTNINGS_OWN = frozenset({"callbacks", "loops", "lr_schedulers"})
 
 
 def has_no_parameters(node: nodes.Node) -> bool:
-    """Whether the tensors below this node are no parameters: an optimizer's state, Lightning's notes of the training."""
-    if is_optimizer(node):
+    """Whether the tensors below this node are no parameters: an optimizer's state, random numbers', Lightning's notes."""
+    if is_optimizer(node) or (type(node.key) is str and node.key in RNG_STATES):
         return True
     root = node.parent
     return (
@@ -65,12 +73,14 @@ def has_no_parameters(node: nodes.Node) -> bool:
 
 
 def likely_kind(tensor: nodes.Tensor, has_layers: bool = True) -> nodes.Kind:
-    """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name is a buffer's.
+    """What a tensor is: as the file says; where it does not (a state_dict), a parameter unless its name says otherwise.
 
     `has_layers` is false where it is known that nothing above it is an `nn.Module`.
     """
     if tensor.kind != "tensor" or (has_layers and _within_layer(tensor)):
         return tensor.kind
+    if tensor.label in RNG_STATES:
+        return "tensor"
     return "buffer" if tensor.label in BUFFER_NAMES else "parameter"
 
 

@@ -120,3 +120,24 @@ def test_buffers_and_optimizer_states_count_as_bytes_and_not_as_parameters(tmp_p
         moments = [moment for state in optimizer.state.values() for moment in state.values()]
         assert found["optimizer"].nbytes == sum(moment.nbytes for moment in moments)
         assert found["model"].nbytes == sum(tensor.nbytes for tensor in model.state_dict().values())
+
+
+def test_where_random_numbers_go_on_is_no_parameter(tmp_path: Path) -> None:
+    """The keys of Megatron-LM (`rng_state`, a list), of Accelerate (`random_states_0.pkl`) and of a loop of one's own."""
+    generator = torch.get_rng_state()
+    kept = {
+        "model": nn.Linear(3, 4).state_dict(),
+        "rng_state": [
+            {"random_rng_state": (3, (1, 2), None), "torch_rng_state": generator, "cuda_rng_state": generator[:16]}
+        ],
+        "torch_manual_seed": generator.clone(),
+        "cuda_rng_states": [generator[:16].clone(), generator[:16].clone()],
+        "rngs": torch.zeros(7),
+    }
+    with opened(saved(kept), tmp_path) as found:
+        assert found.root.numel == 16 + 7
+        assert found.root.tensor_count == 8
+        assert found["rng_state"].numel == found["cuda_rng_states"].numel == 0
+        assert found["rng_state"].nbytes == generator.nbytes + 16
+        assert [name for name, _ in found.named_parameters()] == ["model.weight", "model.bias", "rngs"]
+        assert list(found.named_buffers()) == []
