@@ -49,7 +49,7 @@ async def test_everything_that_is_wrong_is_found_and_marked_up_to_the_root(ill: 
     async with exploring(ill, size=(120, 60)) as person:
         await person.press("S")
         await looked(person)
-        assert "health: 4 findings, all 15 tensors looked at" in person.bottom
+        assert "health: 4 findings in all 15 tensors, " in person.bottom
         found = marks(person)
         assert {row: found.get(row) for row in ("run.pt", "model", "optimizer", "1", "2", "4", "5")} == {
             "run.pt": "NaN", "model": "NaN", "optimizer": "Inf", "1": None, "2": "NaN", "4": "exploding", "5": "dead rows",
@@ -65,8 +65,10 @@ async def test_n_walks_the_findings_and_enter_lands_on_the_first_nan(ill: Path, 
         await person.press("n")
         assert person.row == f"model.{NAN}"
         assert person.bottom == f"1 of 4 · model.{NAN}: 1 NaN, the first at [{LONG - 3}, 5]"
+        await person.until(lambda: any(line.endswith(" nan") or " nan " in line for line in person.lines), "the cell")
+        assert "1 of 4" in person.bottom
         await person.press("enter")
-        await person.until(lambda: f"weight[{LONG - 3}, 5] = nan" in person.bottom, "the cell")
+        await person.until(lambda: f"weight[{LONG - 3}, 5] = nan" in person.bottom, "the cell under the cursor")
         await person.press("escape", "n")
         assert person.row == "model.layers.4.up.weight"
         assert "exploding" in marks(person).values()
@@ -102,7 +104,7 @@ async def test_stopping_keeps_what_is_known(ill: Path, monkeypatch: pytest.Monke
         slow.allow(1)
         await looked(person)
         assert slow.read <= read + 21
-        assert re.search(r"health: 1 finding, stopped after \d tensors", person.bottom)
+        assert re.search(r"health: 1 finding, stopped at \d+ of 15 tensors", person.bottom)
         await person.press("n")
         assert person.row == f"model.{NAN}"
         await person.press("escape")

@@ -84,9 +84,9 @@ class Check:
             if part >= 1 and health.last is not None:
                 rate = f"looking for the place in {safe(health.last.name)} · "
             return f"health: {part:.0%} · {rate}{found} · n N walks them, esc stops"
-        looked = plural(len(health.statistics), "tensor")
-        how = f"stopped after {looked}" if self.stopping else f"all {looked} looked at in {health.seconds:.1f} s"
-        return f"health: {found}, {how}" + (" · n N walks them, S lists them" if self.findings else "")
+        every = plural(len(health.tensors), "tensor")
+        where = f", stopped at {len(health.statistics):,} of {every}" if self.stopping else f" in all {every}"
+        return f"health: {found}{where}, {health.seconds:.1f} s" + (" · n N walks, S lists" if self.findings else "")
 
 
 class Checking(Finding, Counting):
@@ -196,6 +196,8 @@ class Checking(Finding, Counting):
         self._walked = finding
         self.go_to_pane("tree")
         self.go_to(finding.node)
+        self.catch_up()
+        self.land(finding.node)
         found = self.check.findings
         number = f"{found.index(finding) + 1:,} of {len(found):,} · " if finding in found else ""
         self._status = f"{number}{safe(finding.node.name)}: {safe(finding.text)}"
