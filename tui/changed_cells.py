@@ -142,6 +142,9 @@ class Shown:
         """What makes the terminal show these pieces too, and leaves it in its plain style."""
         writer = _Writer(self._styles)
         for x, y, strips in pieces:
+            if x >= self._width or y >= len(self._rows):
+                # A terminal that was made smaller has no place for what was painted before that.
+                continue
             new = [cell for strip in strips for cell in self._cells(strip, colours)][: self._width - x]
             row = self._rows[y]
             old = row[x : x + len(new)]

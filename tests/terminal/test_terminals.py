@@ -111,3 +111,32 @@ def test_five_hundred_sizes_in_five_seconds_down_to_one_cell_and_back() -> None:
         terminal.wait_for(lambda screen: screen == before)
         terminal.press("q")
     assert terminal.process.returncode == 0
+
+
+MOVES = ["j", "k", "down", "up", "pageup", "pagedown", "left", "right", "home", "end", "tab"]
+
+
+def test_every_view_takes_every_size_while_keys_are_pressed(tmp_path: Path) -> None:
+    draw = random.Random(0)
+    with Terminal([*TUI, DEMO], env=environment(XDG_STATE_HOME=str(tmp_path))) as terminal, leaving(terminal):
+        terminal.wait_for(SHOWN)
+        terminal.press("j", "j", "j", "l", "j", "G")
+        for view in ("", "v", "u", "D", "m", "S", "/", "?", "x", "ctrl+p"):
+            if view:
+                terminal.press(view)
+            for number in range(18):
+                tiny = (draw.randint(1, 12), draw.randint(1, 8))
+                wide = (draw.randint(1, 200), draw.randint(1, 70))
+                terminal.resize(*((1, 1), tiny, wide)[number % 3])
+                if number % 4 == 0:
+                    terminal.press(draw.choice(MOVES))
+                time.sleep(0.01)
+            terminal.resize(120, 40)
+            terminal.wait_until_quiet(0.1)
+            terminal.press("escape")
+            # Right behind an escape a key would be another one.
+            terminal.wait_until_quiet(0.2)
+            assert not terminal.ended, (view, terminal.left_behind)
+        terminal.wait_for("q quit")
+        terminal.press("q")
+    assert terminal.process.returncode == 0

@@ -60,6 +60,13 @@ def test_every_row_of_the_tree_is_as_wide_as_the_tree(key: str, type: str, width
         assert not HARMFUL.search("".join(text for text, _ in line))
 
 
+def test_a_row_of_the_tree_without_room_is_still_one():
+    root = tree({"module": {"weight": (3, 4)}})
+    for node in root.walk():
+        for width in range(-1, 30):
+            assert tree_line(node, 2, width, True, True, Look(root_label="model.pt"))
+
+
 def test_a_long_name_leaves_its_kind_half_of_the_room():
     node = tensor((4096, 4096), key="weight_of_a_name_that_does_not_end_where_one_would_expect_it_to", parent=Module())
     line = "".join(text for text, _ in tree_line(node, 3, 80, False, False, Look()))

@@ -142,7 +142,7 @@ def _summary(node: Node, look: Look) -> list[Part]:
 
 def _shortened(kind: list[Part], width: int) -> list[Part]:
     """The kind in at most `width` columns: a tensor's shape outlives its dtype."""
-    if width_of(kind) <= width:
+    if not kind or width_of(kind) <= width:
         return kind
     text, role = kind[-1]
     return [(cut(text, width), role)]
