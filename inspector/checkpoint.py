@@ -13,11 +13,11 @@ from inspector.formats import Call, Contents, Found, Opening
 from inspector.grouping import group
 from inspector.inventory import take
 from inspector.limits import DEFAULT, Clock, Limits
-from inspector.naming import find, named_modules, named_tensors, state_dict
 from inspector.nodes import Module, Node, Tensor
 from inspector.soundness import survey
 from inspector.sources import LocalFile, Source, is_folder, refused
 from inspector.verifying import Verified, verify, verify_small
+from inspector.walks import Walks
 
 if TYPE_CHECKING:
     from inspector.loading import Scan
@@ -26,7 +26,7 @@ SMALL = 4 << 20
 """Bytes of values up to which a file's checksums are looked at when it is opened."""
 
 
-class Checkpoint:
+class Checkpoint(Walks):
     """A model file that was opened. Close it, or use it in a `with`.
 
     `root` is the tree; `format` says what kind of file it is; `nbytes` is the size of its files; `problems` are texts
@@ -54,36 +54,10 @@ class Checkpoint:
         """Every tensor in the file's order, under each of its names."""
         return self.root.tensors()
 
-    def modules(self) -> Iterator[Module]:
-        """Every module, each object once, as `nn.Module.modules`."""
-        return (module for _, module in named_modules(self.root))
-
-    def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """The same with their dotted names."""
-        return named_modules(self.root)
-
-    def parameters(self) -> Iterator[Tensor]:
-        """The parameters, as `nn.Module.parameters`."""
-        return (parameter for _, parameter in named_tensors(self.root, "parameter"))
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Dotted names and parameters, as `Module.named_parameters`."""
-        return named_tensors(self.root, "parameter")
-
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Dotted names and buffers, as `Module.named_buffers`."""
-        return named_tensors(self.root, "buffer")
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Tensors by dotted name: an `nn.Module`'s as torch has it, of anything else every tensor."""
-        return state_dict(self.root)
-
-    def __getitem__(self, name: str) -> Node:
-        """The node at a dotted name. Raises KeyError where there is none."""
-        found = find(self.root, name)
-        if found is None:
-            raise KeyError(name)
-        return found
+    @property
+    def _top(self) -> Node:
+        """The root, where its walks begin."""
+        return self.root
 
     def __getattr__(self, name: str) -> Any:
         """What the saved object has under this name: a layer, a parameter, another attribute."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from inspector import dtypes, naming
 from inspector.storage import PLAIN, Storage, Traits
+from inspector.walks import Walks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -277,14 +278,14 @@ class Tensor(Node):
         return id(self)
 
 
-class Module(Node):
+class Module(Walks, Node):
     """What holds others: an `nn.Module`, a dict, a list, a foreign object, a level of dotted names.
 
-    `type` is the class as the file names it (`torch.nn.modules.linear.Linear`, `__main__.Net`, `dict`), empty for a
-    level that exists only in names. `attributes` are an object's other attributes, by name: for an `nn.Module` what
-    its `extra_repr` speaks of (`in_features`). Totals of everything below: `tensor_count` tensors under all their
-    names, `numel` elements of parameters and `nbytes` of all tensors, what lies under several names counted once.
-    Buffers and the state of an optimizer are no parameters.
+    `children` are the nodes below, in the file's order. `type` is the class as the file names it
+    (`torch.nn.modules.linear.Linear`, `__main__.Net`, `dict`), empty for a level that exists only in names. `attributes`
+    are an object's other attributes, by name: for an `nn.Module` what its `extra_repr` speaks of (`in_features`). Totals
+    of everything below: `tensor_count` tensors under all their names, `numel` elements of parameters and `nbytes` of all
+    tensors, what lies under several names counted once. Buffers and the state of an optimizer are no parameters.
 
     `grouped` are the children as they are shown, where some of them make up one tensor. `belongs` is the parameter that
     this module is an optimizer's state of, where that is known; `note` is what was found out about an optimizer. A module
@@ -313,6 +314,11 @@ class Module(Node):
         self.tensor_count = 0
         self.numel = 0
         self.nbytes = 0
+
+    @property
+    def _top(self) -> Node:
+        """Itself: where its walks begin."""
+        return self
 
     @property
     def access(self) -> Access:  # type: ignore[override]
@@ -352,46 +358,6 @@ class Module(Node):
             return True
         # Of a class of the user's own the file does not say more than that it is a module.
         return self.role == "layer" and layers.is_subclass("torch.nn.modules.module.Module", class_name)
-
-    def modules(self) -> Iterator[Module]:
-        """This module and all modules below it, each object once, as `nn.Module.modules`."""
-        for _, module in self.named_modules():
-            yield module
-
-    def named_modules(self) -> Iterator[tuple[str, Module]]:
-        """The same with their dotted names, relative to this module."""
-        return naming.named_modules(self)
-
-    def parameters(self) -> Iterator[Tensor]:
-        """The parameters, as `nn.Module.parameters`."""
-        for _, parameter in self.named_parameters():
-            yield parameter
-
-    def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
-        """Dotted names and parameters, a shared one once, as `nn.Module.named_parameters`.
-
-        Outside an `nn.Module` nothing in a file tells parameters from buffers: there every tensor comes, but for
-        those under a name that torch's own layers give only to buffers (`running_mean`) and an optimizer's.
-        """
-        return naming.named_tensors(self, "parameter")
-
-    def named_buffers(self) -> Iterator[tuple[str, Tensor]]:
-        """Dotted names and buffers, a shared one once, as `nn.Module.named_buffers`."""
-        return naming.named_tensors(self, "buffer")
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Of an `nn.Module` what torch's `state_dict` has, by dotted name; of anything else every tensor.
-
-        Two tensors of the same dotted name (`{"a.b": ..., "a": {"b": ...}}`) are both there, the later as `a.b#2`.
-        """
-        return naming.state_dict(self)
-
-    def __getitem__(self, name: str) -> Node:
-        """The node at a dotted name below this one. Raises KeyError where there is none."""
-        found = naming.find(self, name)
-        if found is None:
-            raise KeyError(name)
-        return found
 
     def __getattr__(self, name: str) -> Any:
         """A child (`layer.weight`) or one of the object's other attributes (`layer.in_features`)."""

@@ -17,7 +17,8 @@ from inspector.formats import Opening
 from inspector.limits import DEFAULT, Clock, Limits
 from inspector.loading.places import places
 from inspector.loading.plain_data import is_layer, is_plain, is_plain_name, makes_layer
-from inspector.loading.search import Search, Within
+from inspector.loading.search import Search
+from inspector.loading.within import Within
 from inspector.pickles.objects import Global, Instance, text
 
 Group = Literal["call", "import", "torch"]

@@ -7,8 +7,7 @@ Everything is read by the machine of `inspector.pickles`, which calls nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -18,9 +17,9 @@ from inspector.formats import Found, Opening, compressed, dcp, deepspeed, legacy
 from inspector.formats.torch_zip import root_of
 from inspector.formats.zips import LOCAL, Zip
 from inspector.loading.hidden_members import Hidden, between, within
+from inspector.loading.within import Place, Within, bytes_in, there
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.frames import crossing
-from inspector.pickles.objects import Dict, Global, Set
 from inspector.pickles.pickled import Pickled
 from inspector.pickles.running import run
 from inspector.pickles.storages import Named
@@ -36,47 +35,10 @@ MOST = 200_000
 ROW = 10_000
 """Pickles that follow each other in one place and are looked at."""
 
-LOOKED = 1000
-"""Objects among the arguments of a call that are looked at for bytes."""
-
 UNREAD = "torch.load does not read it"
 BEHIND = "it stands behind what is read"
 TWIN = "it is hidden behind another member of that name"
 LEFT_OUT = "the directory of the archive leaves it out"
-
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """A pickle that begins at byte `offset` of `member`, which is empty for the file itself.
-
-    `note` says why a load might not read it, or is empty. With `native` no Python reads it but the loader of
-    TorchScript, for which the names of the archive's own code are no imports.
-    """
-
-    member: str
-    offset: int
-    pickled: Pickled
-    note: str = ""
-    native: bool = False
-
-
-@dataclass(slots=True)
-class Place:
-    """Somewhere to look: what `open` gives is called `name` and lies `depth` files deep; the rest as in `Within`.
-
-    It is `expected` to hold a pickle: other bytes may look like the beginning of one.
-    """
-
-    name: str
-    open: Callable[[], Source]
-    depth: int = 0
-    note: str = ""
-    native: bool = False
-    expected: bool = False
-
-    def inner(self, name: str, open: Callable[[], Source], note: str = "") -> Place:
-        """A place in this one."""
-        return Place(f"{self.name}: {name}" if self.name else name, open, self.depth + 1, self.note or note)
 
 
 class Search:
@@ -107,7 +69,7 @@ class Search:
             elif module == "dcp" and (inside := dcp.archives(path.parent, self.opening).get(path.name)):
                 self.waiting += reversed(_archives(source, inside))
             else:
-                self.waiting.append(Place("", _there(source), expected=True))
+                self.waiting.append(Place("", there(source), expected=True))
             while self.waiting and self.count < MOST:
                 self.look(self.waiting.pop())
         finally:
@@ -133,7 +95,7 @@ class Search:
                 # A folder in it, or what is no file.
                 continue
             files.append(file)
-            places += _archives(file, inside[name], name) if name in inside else [Place(name, _there(file))]
+            places += _archives(file, inside[name], name) if name in inside else [Place(name, there(file))]
         self.waiting += reversed(places)
 
     def look(self, place: Place) -> None:
@@ -237,7 +199,7 @@ class Search:
                 if crossed is not None:
                     what = "an opcode reaches beyond its frame, and unpicklers differ about what follows"
                     self.miss(place, f"at byte {at + crossed} {what}")
-            for name, data in _bytes_in(pickled):
+            for name, data in bytes_in(pickled):
                 self.waiting.append(place.inner(name, partial(Bytes, data), note))
 
     # Files of several pickles.
@@ -259,7 +221,7 @@ class Search:
         reader = tar01.Reader(self.opening)
         steps = {"storages": reader.storages, "tensors": reader.tensors} if parts.keys() >= tar01.MEMBERS else {}
         for name, part in parts.items():
-            inner = place.inner(name, _there(part))
+            inner = place.inner(name, there(part))
             inner.expected = name in tar01.MEMBERS
             if name not in steps:
                 self.waiting.append(inner)
@@ -322,12 +284,7 @@ class Search:
 def _archives(source: Source, spans: list[tuple[int, int]], name: str = "") -> list[Place]:
     """The archives that lie in a file of a distributed checkpoint: first byte and length of each."""
     name = f"{name}, byte" if name else "byte"
-    return [Place(f"{name} {offset}", _there(Part(source, offset, length))) for offset, length in spans]
-
-
-def _there(source: Source) -> Callable[[], Source]:
-    """What opens a source that is open."""
-    return lambda: source
+    return [Place(f"{name} {offset}", there(Part(source, offset, length))) for offset, length in spans]
 
 
 def _storages(pickle: str, key: str | int) -> Iterator[str]:
@@ -337,22 +294,3 @@ def _storages(pickle: str, key: str | int) -> Iterator[str]:
     yield f"{folder}data/{key}"
     yield f"{folder}{name[: -len('.pkl')]}/{key}"
     yield f"{pickle.partition('/')[0]}/.data/{key}.storage"
-
-
-def _bytes_in(pickled: Pickled) -> Iterator[tuple[str, bytes]]:
-    """Bytes that calls are given, which may be pickles or files themselves, and what to call them."""
-    for instance in pickled.calls:
-        called = instance.callable.path if type(instance.callable) is Global else "what"
-        stack, seen = [instance.arguments, instance.keywords], 0
-        while stack and seen < LOOKED:
-            value = stack.pop()
-            seen += 1
-            kind = type(value)
-            if kind is bytes and len(value) > 1:
-                yield f"bytes for {called} at byte {instance.offset}", value
-            elif kind in (list, tuple):
-                stack.extend(value[:LOOKED])
-            elif kind is Dict:
-                stack.extend(value.values[:LOOKED])
-            elif kind is Set:
-                stack.extend(value.items[:LOOKED])

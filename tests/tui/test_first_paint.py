@@ -26,7 +26,7 @@ PACKAGES = {"inspector", "tui", "textual", "rich", "typing_extensions", "platfor
 
 OF_INSPECTOR = """
 checkpoint counting dotted_names dtypes errors formats grouping inventory json_texts lightning limits naming nodes optimizers
-pickles schemes settings soundness sources storage verifying window wrappers
+pickles schemes settings soundness sources storage verifying walks window wrappers
 """
 
 OF_TUI = """
