@@ -274,9 +274,6 @@ class Tensor(Node):
 
         return describe.tensor(self)
 
-    def __hash__(self) -> int:
-        return id(self)
-
 
 class Module(Walks, Node):
     """What holds others: an `nn.Module`, a dict, a list, a foreign object, a level of dotted names.
@@ -374,6 +371,3 @@ class Module(Walks, Node):
         from inspector import describe
 
         return describe.module(self)
-
-    def __hash__(self) -> int:
-        return id(self)

@@ -6,6 +6,7 @@ replaces it: the older one's job is `stopped`, ends at its next `progress`, and 
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,9 @@ from tui import messages
 
 if TYPE_CHECKING:
     from textual.message import Message
+
+SWITCH = 0.001
+"""Seconds that the screen waits for Python's lock while the reader computes; Python's own choice is five times that."""
 
 PROGRESS_EVERY = 0.1
 """Seconds between two reports of progress."""
@@ -89,6 +93,7 @@ class Reader:
             self._newest[slot] = job
             self._waiting.append(job)
             if self._thread is None:
+                sys.setswitchinterval(SWITCH)
                 self._thread = threading.Thread(target=self._run, name="reader", daemon=True)
                 self._thread.start()
             self._changed.notify()

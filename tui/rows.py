@@ -279,7 +279,9 @@ class Rows:
             elif missing := [child for child in below if child in expanded and child not in counted]:
                 stack += missing
             else:
-                counted[top] = list(accumulate(map(self._size, below)))
+                # Not by `_size`: there may be thousands.
+                sizes = [1 + (counted[child] or (0,))[-1] if child in expanded else 1 for child in below]
+                counted[top] = list(accumulate(sizes))
                 stack.pop()
         return counted[node]
 

@@ -14,7 +14,13 @@ from inspector.pickles.running import run
 from inspector.sources import Source
 
 WINDOW = 1 << 12
-"""Bytes that one read takes at least: what is small and close together costs one read."""
+"""Bytes that the first read takes at least: what is small and close together costs one read."""
+
+WIDEST = 1 << 18
+"""Bytes that later ones take, which go on where the one before ended.
+
+A thread that reads very often lets no other thread run: it has Python's lock again before those are awake.
+"""
 
 GROWTH = 8
 """How many times longer the second look at a pickle is, if the first did not reach its end."""
@@ -110,6 +116,8 @@ class Cursor:
             return b""
         if self.position < self._start or end > self._start + len(self._window):
             longest = self.source.size - self.position
-            self._window = self.source.read(self.position, min(max(length, WINDOW), longest))
+            goes_on = self._start < self.position <= self._start + len(self._window)
+            wanted = min(2 * len(self._window), WIDEST) if goes_on else WINDOW
+            self._window = self.source.read(self.position, min(max(length, wanted, WINDOW), longest))
             self._start = self.position
         return self._window[self.position - self._start : end - self._start]

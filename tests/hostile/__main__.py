@@ -16,12 +16,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a part of each, as in the normal run of the tests")
     options = parser.parse_args()
     failed = 0
-    runner.warm_up()
     print(f"{'suite':10}  {'right':>13}  {'longest':>8}  {'memory':>7}  what is asked")
     for name in options.suites or SUITES:
         suite = SUITES[name]
         allowed = suite.seconds * (SLACK if options.quick else 1)
-        ended = [runner.run(case, allowed, suite.memory) for case in suite.cases(not options.quick)]
+        ended = runner.run_all(suite.cases(not options.quick), allowed, suite.memory, suite.at_once)
         wrong = [case for case in ended if case.error]
         right = f"{len(ended) - len(wrong)} of {len(ended)}"
         seconds, memory = max(case.seconds for case in ended), max(case.memory for case in ended)

@@ -1,15 +1,8 @@
-"""Forty names that would do something to a terminal, or to whoever reads it, and files that hold them wherever they can."""
+"""Forty names that would do something to a terminal, or to whoever reads it; `named` writes files that hold them."""
 
 from __future__ import annotations
 
 import base64
-import io
-import json
-import os
-import struct
-import zipfile
-from collections.abc import Mapping
-from pathlib import Path
 
 STEAL = base64.b64encode(b"rm -rf ~").decode()
 
@@ -57,112 +50,6 @@ NAMES: dict[str, str] = {
 }
 
 
-def write(folder: Path, names: Mapping[str, str]) -> list[Path]:
-    """Files with these names as keys, values, classes, arguments, metadata, members, texts, and names of files."""
-    marked = {label: f"{mark(label)} {name}" if name else "" for label, name in names.items()}
-    texts = list(marked.values())
-    files = {
-        "model.pt": model(texts),
-        "model.safetensors": safetensors([text for text in texts if is_text(text)]),
-        "package.pt": package([text for text in texts if is_text(text) and len(text) < 1000 and "\0" not in text]),
-    }
-    for text in texts:
-        if is_file(text):
-            files[f"{text}.safetensors"] = safetensors([text])
-            files[f"{text}.bin"] = text.encode(errors="surrogatepass") + b"\nno model\n"
-    folder.mkdir(parents=True)
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
-    return [folder / name for name in files]
-
-
 def mark(label: str) -> str:
     """What a name begins with, so that it is found on a screen."""
     return f"n{list(NAMES).index(label):02}"
-
-
-def is_file(text: str) -> bool:
-    """Whether a file may be called so."""
-    try:
-        return 0 < len(os.fsencode(text)) < 200 and not set("/\0") & set(text)
-    except UnicodeEncodeError:
-        return False
-
-
-def is_text(text: str) -> bool:
-    """Whether it can be said in UTF-8."""
-    return text.isascii() or not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def word(text: str) -> bytes:
-    """The opcode for a text."""
-    raw = text.encode("utf-8", "surrogatepass")
-    return b"X" + struct.pack("<I", len(raw)) + raw
-
-
-def tensor() -> bytes:
-    """The opcodes for a tensor of four zeros."""
-    storage = b"(" + word("storage") + b"ctorch\nFloatStorage\n" + word("0") + word("cpu") + b"K\x04tQ"
-    return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"K\x00K\x04\x85K\x01\x85\x89}tR"
-
-
-def dictionary(entries: Mapping[str, bytes]) -> bytes:
-    """The opcodes for a dict."""
-    return b"}(" + b"".join(word(key) + value for key, value in entries.items()) + b"u"
-
-
-def model(texts: list[str]) -> bytes:
-    """What `torch.save` would write: tensors, values, and objects of classes, all called so."""
-    objects = {text: word(text) + word(text) + b"\x93" + word(text) + b"\x85R" for text in texts}
-    pickled = dictionary(
-        {
-            **{text: tensor() for text in texts},
-            "values": dictionary({text: word(text) for text in texts}),
-            "objects": dictionary(objects),
-            "alike": b"}(" + b"".join(key + b"K\x00" for key in ALIKE) + b"u",
-        }
-    )
-    return archive({"data.pkl": b"\x80\x04" + pickled + b".", "data/0": bytes(16), "version": b"3\n"})
-
-
-ALIKE = (
-    b"K\x01",
-    b"\x88",
-    word("1"),
-    b"C\x011",
-    b"K\x01\x85",
-    b"G?\xf0\0\0\0\0\0\0",
-    b"N",
-    word("None"),
-    word("1 "),
-    word(" 1"),
-)
-"""Keys that look alike: 1, True, "1", b"1", (1,), 1.0, None, "None", and blanks."""
-
-
-def safetensors(texts: list[str]) -> bytes:
-    """Names and metadata, and of each tensor a place that is not in the file."""
-    header = {"__metadata__": {text: text for text in texts}, "there": place(0)}
-    header |= {text: place(number + 1) for number, text in enumerate(texts)}
-    raw = json.dumps(header).encode()
-    return struct.pack("<Q", len(raw)) + raw + bytes(16)
-
-
-def place(number: int) -> dict[str, object]:
-    """Where the number-th tensor lies; only the first is whole."""
-    return {"dtype": "F32", "shape": [4], "data_offsets": [16 * number, 16 * number + 16]}
-
-
-def package(texts: list[str]) -> bytes:
-    """A `torch.package` whose sources are called so and hold just that."""
-    sources = {f"{text}.py": text.encode(errors="surrogatepass") for text in texts}
-    return archive({".data/extern_modules": b"torch\n", ".data/version": b"6\n", **sources})
-
-
-def archive(members: Mapping[str, bytes]) -> bytes:
-    """A zip archive as PyTorch's writer makes them."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as made:
-        for name, data in members.items():
-            made.writestr(f"archive/{name}", data)
-    return file.getvalue()

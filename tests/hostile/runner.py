@@ -10,9 +10,12 @@ import gc
 import os
 import resource
 import signal
+import threading
 import traceback
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,8 @@ PATIENCE = 4
 """How many times longer by the clock a case may take on a machine that does other work too; then it hangs."""
 
 Case = tuple[str, Callable[[], Any]]
+
+_FORKING = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,13 @@ class Ended:
 
 def run(case: Case, seconds: float = SECONDS, memory: int = MEMORY) -> Ended:
     """One case: it must end in time, without a signal, within the memory, and raise nothing; what it returns is `said`."""
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        _child(case[1], writing, seconds, memory)
-    os.close(writing)
+    with _FORKING:
+        # A case that inherits the pipe of another would keep it open.
+        reading, writing = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            _child(case[1], writing, seconds, memory)
+        os.close(writing)
     with os.fdopen(reading, "rb") as pipe:
         said = pipe.read().decode("utf-8", "replace")
     _, status, usage = os.wait4(pid, 0)
@@ -62,10 +69,14 @@ def run(case: Case, seconds: float = SECONDS, memory: int = MEMORY) -> Ended:
     return Ended(case[0], error, took, peak, said)
 
 
-def run_all(cases: Iterable[Case], seconds: float = SECONDS, memory: int = MEMORY) -> list[Ended]:
-    """All of them, one after the other."""
+def run_all(cases: Iterable[Case], seconds: float = SECONDS, memory: int = MEMORY, at_once: int = 1) -> list[Ended]:
+    """All of them, one after the other, or so many `at_once`."""
     warm_up()
-    return [run(case, seconds, memory) for case in cases]
+    if at_once == 1:
+        # Each is made when its turn comes: what others hold would count as memory of this one.
+        return [run(case, seconds, memory) for case in cases]
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(partial(run, seconds=seconds, memory=memory), cases))
 
 
 def warm_up() -> None:

@@ -15,12 +15,13 @@ from tests.terminal import endings, evil_names
 
 @dataclass(frozen=True)
 class Suite:
-    """`cases(full)` are the cases; each may take so many seconds, and bytes of memory."""
+    """`cases(full)` are the cases; each may take so many seconds, and bytes of memory; some wait more than they compute."""
 
     figure: str
     cases: Callable[[bool], Iterator[Case]]
     seconds: float = SECONDS
     memory: int = MEMORY
+    at_once: int = 1
 
 
 def canary_cases(full: bool) -> Iterator[Case]:
@@ -66,6 +67,6 @@ SUITES: dict[str, Suite] = {
     "headers": Suite("the verdict of safetensors 0.8, keys that come twice told", lambda full: headers.cases(50_000 if full else 1000), seconds=30),
     "moving": Suite("old values or an error, never a new value", lambda full: moving.cases()),
     "writer": Suite("no mixed view of a file saved every 50 ms for 30 s", lambda full: moving.writer_cases(30 if full else 1), seconds=40),
-    "names": Suite("0 raw bytes of 40 names on any screen of a terminal, in any report", evil_names.cases, seconds=60, memory=1 << 30),
+    "names": Suite("0 raw bytes of 40 names on any screen of a terminal, in any report", evil_names.cases, seconds=60, memory=1 << 30, at_once=3),
     "endings": Suite("terminal as it was, gone in 2 s, the right status, one line, a log", lambda full: endings.cases(), memory=1 << 30),
 }  # fmt: skip

@@ -166,6 +166,38 @@ class Terminal:
             pass
         return self.screen()
 
+    def settle(self, seconds: float = 0.03, timeout: float = 30) -> str:
+        """The screen, once the program has read every key and done nothing for so many seconds.
+
+        How busy the machine is does not matter: who waits for a processor does not do nothing.
+        """
+        deadline = time.monotonic() + timeout
+        before = self._doing()
+        while time.monotonic() < deadline and not self.ended:
+            more = self._more_within(seconds)
+            now = self._doing()
+            if not more and now == before and not now[1]:
+                break
+            before = now
+        return self.screen()
+
+    @property
+    def seconds(self) -> float:
+        """What the program has taken of the processor."""
+        return self._doing()[0]
+
+    def _doing(self) -> tuple[float, bool]:
+        """Seconds of the processor that the program has taken, and whether it runs, wants to, or has keys to read."""
+        taken, runs = 0, False
+        with contextlib.suppress(OSError):
+            for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+                fields = (thread / "stat").read_text().rpartition(")")[2].split()
+                runs = runs or fields[0] in "RD"
+                taken += int(fields[11]) + int(fields[12])
+            waiting = fcntl.ioctl(self._slave, termios.FIONREAD, bytes(4))
+            runs = runs or int.from_bytes(waiting, sys.byteorder) > 0
+        return taken / os.sysconf("SC_CLK_TCK"), runs
+
     def wait(self, timeout: float = 15) -> int:
         """The program's exit status, once it has ended (a signal's number below zero) and all it wrote has come."""
         status = self.process.wait(timeout)

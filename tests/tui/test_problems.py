@@ -10,6 +10,7 @@ import torch
 import torch.package
 
 from tests.tui.conftest import exploring
+from tui.screens.problems import ProblemsScreen
 
 
 @pytest.fixture
@@ -117,3 +118,16 @@ async def test_a_file_without_problems_says_so(tutorial: Path):
         assert "problem" not in person.screen
         await person.press("!")
         assert person.bottom == "no problems are known"
+
+
+async def test_a_page_goes_once_however_fast_keys_come(damaged: Path):
+    async with exploring(damaged) as person:
+        await person.see("weight problem")
+        await person.press("!", "j")
+        page = person.app.screen
+        assert isinstance(page, ProblemsScreen)
+        page.body.action_open()
+        page.action_close()
+        page.action_close()
+        await person.pilot.pause()
+        await person.see("layers")

@@ -73,4 +73,4 @@ class CallsScreen(PageScreen):
 
     def on_call_list_picked(self, event: CallList.Picked) -> None:
         """Leave."""
-        self.dismiss(event.finding)
+        self.leave(event.finding)

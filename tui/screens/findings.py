@@ -57,4 +57,4 @@ class FindingsScreen(PageScreen):
 
     def on_finding_list_picked(self, event: FindingList.Picked) -> None:
         """Leave."""
-        self.dismiss(event.finding)
+        self.leave(event.finding)

@@ -67,7 +67,12 @@ class PageScreen(Screen[Any]):
 
     def action_close(self) -> None:
         """Back to the screen below."""
-        self.dismiss(None)
+        self.leave()
+
+    def leave(self, found: object = None) -> None:
+        """Back to the screen below, with what was found; once, however fast keys come."""
+        if self.is_current:
+            self.dismiss(found)
 
 
 def text_page(title: str, make: Make, changed_keys: Mapping[str, str]) -> PageScreen:

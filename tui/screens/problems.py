@@ -75,4 +75,4 @@ class ProblemsScreen(PageScreen):
 
     def on_problem_list_picked(self, event: ProblemList.Picked) -> None:
         """Leave."""
-        self.dismiss(event)
+        self.leave(event)

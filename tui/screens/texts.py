@@ -122,6 +122,6 @@ class TextScreen(PageScreen):
     def action_all(self) -> None:
         """The list of all texts, in place of this one."""
         if any(isinstance(screen, TextsScreen) for screen in self.app.screen_stack):
-            self.dismiss(None)
+            self.leave()
         else:
             self.app.switch_screen(TextsScreen(self.reader, self.texts, self.changed_keys))
