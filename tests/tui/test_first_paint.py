@@ -30,7 +30,7 @@ pickles schemes settings soundness sources storage verifying walks window wrappe
 """
 
 OF_TUI = """
-app block_cache changed_cells cli colour_scale figures first_paint guardian head_start index keys known lasting leaving
+app block_cache blocks changed_cells cli colour_scale figures first_paint guardian head_start index keys known lasting leaving
 lines log messages misuse number_format ordered_keys outline painting picture plain_ascii reader reports rows screens settings
 stacks summary terminal theme troubles viewport widgets
 """
