@@ -129,6 +129,10 @@ class Index:
 
         return Table(self.nodes, self.names, _small(self.names))
 
+    def weigh(self) -> None:
+        """Make ready what the first filter would have to wait for."""
+        assert self.table and self.weights
+
     @cached_property
     def weights(self) -> Weights:
         """What each node adds to the modules above it."""

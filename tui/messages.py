@@ -202,17 +202,21 @@ class Surveyed(Answer):
     survey: Survey
 
 
+class Indexed(Answer):
+    """The names of all nodes are gathered."""
+
+    index: Index
+
+
 class Found(Answer):
     """The numbers, in the index, of the nodes that a search found, in their order."""
 
-    index: Index
     numbers: Sequence[int]
 
 
 class Selected(Answer):
     """What a filter leaves of the tree; `part` of what must be counted for it is."""
 
-    index: Index
     selection: Selection
     part: float = 1.0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence, Set
 from itertools import accumulate, islice
 
 from inspector.nodes import Module, Node
@@ -150,6 +150,22 @@ class Rows:
         if was_expanded and before - len(self.expanded) > 1:
             self.expanded.add(node)
         self._recount(node, parents)
+
+    def refold(self, folded: Set[Node], unfolded: Set[Node]) -> None:
+        """Collapse some nodes and expand others."""
+        self.expanded -= folded
+        self.expanded |= {node for node in unfolded if self.children(node)}
+        self._counted.clear()
+        self._window = []
+
+    def shown(self, node: Node) -> Node:
+        """The node, or the outermost collapsed one that it is below."""
+        found = above = node
+        while above is not self.root and above.above is not None:
+            above = above.above
+            if above not in self.expanded:
+                found = above
+        return found
 
     def reveal(self, node: Node) -> int:
         """Expand what hides this node; its row."""

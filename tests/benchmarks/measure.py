@@ -81,17 +81,25 @@ Way = Sequence[str]
 
 
 def keys(
-    command: Sequence[str], sign: str, way: Way, there: str, pressed: Sequence[str], times: int, patience: float = 15
+    command: Sequence[str],
+    sign: str,
+    way: Way,
+    there: str,
+    pressed: Sequence[str],
+    times: int,
+    patience: float = 15,
+    pause: float = PAUSE,
 ) -> Figures:
     """From a key to the last byte it caused, for each of `pressed` in turn, `times` over.
 
-    The program shows `sign` when it has started; the keys of `way` lead to where the screen holds `there`. `ms` is the
-    median, `p95` what 95 of 100 stay below, in ms; `cpu` and `KB` are what a key takes.
+    The program shows `sign` when it has started; the keys of `way` lead to where the screen holds `there`. A key counts
+    as answered when nothing more has come for a `pause`. `ms` is the median, `p95` what 95 of 100 stay below, in ms; `cpu`
+    and `KB` are what a key takes.
     """
     with _at_rest(command, sign, patience) as terminal:
         _walk(terminal, way, there, patience)
         before, _ = _scheduled(terminal)
-        answers = [_answer(terminal, key) for _ in range(times) for key in pressed]
+        answers = [_answer(terminal, key, pause) for _ in range(times) for key in pressed]
         taken = _scheduled(terminal)[0] - before
         milliseconds = [1000 * seconds for seconds, _ in answers]
         return {

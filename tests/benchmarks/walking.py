@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.benchmarks import measure
-from tests.benchmarks.case import TORCHTUI, Action, Case, Files
+from tests.benchmarks.case import HERE, TORCHTUI, Action, Case, Files
 from tests.benchmarks.peers import SMALLEST, SMALLEST_SIGN
 
 MIDDLE = "model.layers.60.mlp.experts.128.up_proj"
@@ -21,6 +22,9 @@ MIDDLE_KEYS = (
 
 ROOT_KEYS = ("down", "up", "pagedown", "pageup", "ctrl+d", "ctrl+u", "G", "g", "l", "h", "l", "H", "space", "space")
 """The same for the root."""
+
+LONG_PAUSE = 0.3
+"""Seconds without a byte after which a letter counts as answered that shows at once, and what it selects later."""
 
 GRID_KEYS = ("down", "right", "up", "left", "pagedown", "pageup", "ctrl+d", "ctrl+u", "G", "g", "t", "t", "+", "-")
 
@@ -71,6 +75,18 @@ def key_far_down(key: str, files: Files) -> Case:
     return Case(f"{key} at row 49,000", far, {"ms": 1.25}, "at row 0", top, runs=3)
 
 
+def filtering(file: str, files: Files) -> Case:
+    """A filter is typed letter by letter, with no figures counted under the cursor: they would come by themselves."""
+    way, typed = ["s", "s", "f", "w", "backspace"], [*"up_proj", "space", *"numel>4", "space", *"*.weight"]
+    ours = partial(measure.keys, [*TORCHTUI, files(file)], "layers", way, "filter", typed, 1, 180, LONG_PAUSE)
+    return Case(f"a letter of a filter over {file}, key to last byte", ours, {"ms": 80}, runs=3)
+
+
+def selecting(file: str, files: Files) -> Case:
+    ours = partial(measure.told, [sys.executable, str(HERE / "selecting.py"), files(file)])
+    return Case(f"what a filter leaves of {file}, for each letter of some filters", ours, {"ms": 50}, runs=3)
+
+
 def memory(files: Files) -> Case:
     name = "blocks.7.mlp.up.weight"
     way: Sequence[str] = (":", name, "enter", "enter")
@@ -90,6 +106,8 @@ CASES: dict[str, Callable[[Files], Case]] = {
     "tree-keys-root": partial(at_the_root, "100k.pt"),
     "tree-keys-1M": partial(in_the_middle, "1M.pt"),
     "tree-keys-root-1M": partial(at_the_root, "1M.pt"),
+    "filter-keys": partial(filtering, "100k.pt"),
+    "filter-selection": partial(selecting, "100k.pt"),
     "grid-keys": in_the_grid,
     "held": held_down,
     "right-0": partial(key_at_the_top, "right"),

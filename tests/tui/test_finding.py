@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.tui.conftest import exploring
+from tui.index import Index
 
 
 async def test_a_search_goes_to_the_first_match_as_one_types_and_reveals_it(checkpoint: Path):
@@ -171,3 +176,44 @@ async def test_a_filter_that_leaves_nothing_says_so_as_long_as_it_stands(checkpo
         await person.until(lambda: "nothing matches" not in person.screen)
     async with exploring(checkpoint, query="nowhere") as person:
         await person.see("only nowhere: nothing matches")
+
+
+async def test_what_a_person_folds_stays_folded_while_the_filter_is_refined(checkpoint: Path):
+    async with exploring(checkpoint) as person:
+        await person.press("f")
+        await person.type("weight")
+        await person.see(" matches")
+        await person.press("enter", "colon")
+        await person.type("model.body.layers.0")
+        await person.press("enter", "space")
+        below = [row for row in person.rows if row.startswith("model.body.layers.0.")]
+        assert below == []
+        await person.press("f")
+        await person.type(" linear")
+        await person.until(lambda: "model.body.layers.1.self_attn" not in person.rows)
+        assert "model.body.layers.1.linear1.weight" in person.rows
+        assert [row for row in person.rows if row.startswith("model.body.layers.0.")] == below
+        await person.press("escape", "escape")
+
+
+async def test_letters_that_are_typed_while_the_names_are_gathered_are_searched_and_filtered_for(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+):
+    gathered = threading.Event()
+
+    class Slow(Index):
+        def __init__(self, *given: Any) -> None:
+            while not gathered.wait(0.01):
+                given[1](0)
+            super().__init__(*given)
+
+    monkeypatch.setattr("tui.screens.finding.Index", Slow)
+    async with exploring(checkpoint) as person:
+        await person.press("f")
+        await person.type("linear1 (")
+        await person.see("missing here")
+        await person.press("backspace", "backspace")
+        gathered.set()
+        await person.see("9 matches")
+        assert person.row == "model.body.layers.0.linear1"
+        await person.press("escape")

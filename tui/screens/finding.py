@@ -47,6 +47,7 @@ class Finding(Workspace):
         self._found: Sequence[int] = ()
         self._origin: Node | None = None
         self._refined: Job | None = None
+        self._indexing: Job | None = None
 
     def clear(self, path: str) -> None:
         """Forget the names of the file before."""
@@ -74,18 +75,20 @@ class Finding(Workspace):
 
     async def action_search(self) -> None:
         """Search in the names, as the person types."""
-        await self._ask_for("search", "/")
+        if await self._ask_for("search", "/"):
+            self._want_index()
 
     async def action_filter(self) -> None:
         """Show only what matches, as the person types."""
-        await self._ask_for("filter", "filter ", self.filter)
+        if await self._ask_for("filter", "filter ", self.filter):
+            self._want_index(weighed=True)
 
     async def action_goto(self) -> None:
         """Go to a name; among values, to an index."""
         if self.pane == "grid":
             await self.ask("index", "go to index ")
         elif await self._ask_for("goto", "go to "):
-            self.reader.ask("names", self._read_names, self.post_message)
+            self._want_index()
 
     def action_match(self, step: int) -> None:
         """To the next place that the search found, or the previous one."""
@@ -164,19 +167,20 @@ class Finding(Workspace):
             self._tell("")
             return
 
-        def work(job: Job) -> messages.Found:
-            index = self._index(job)
-            return messages.Found(job, index, index.search(wanted, job.progress))
-
         self._answered.clear()
+        index = self.index
+        if index is None:
+            self._want_index()
+            return
+
+        def work(job: Job) -> messages.Found:
+            return messages.Found(job, index.search(wanted, job.progress))
+
         self.reader.ask("search", work, self.post_message)
 
     def on_found(self, event: messages.Found) -> None:
         """Go to the first match from where the search began."""
         if event.stale:
-            return
-        self.index = event.index
-        if event.job.slot == "names":
             return
         self._answered.set()
         numbers = event.numbers
@@ -186,8 +190,8 @@ class Finding(Workspace):
         self._found = numbers
         if not numbers:
             self._tell(self._nothing(), "badge")
-        elif self._origin is not None:
-            self._go_to_match(bisect_left(numbers, event.index.number(self._origin)) % len(numbers))
+        elif self._origin is not None and self.index is not None:
+            self._go_to_match(bisect_left(numbers, self.index.number(self._origin)) % len(numbers))
 
     def _go_to_match(self, place: int) -> None:
         assert self.index is not None
@@ -212,17 +216,20 @@ class Finding(Workspace):
             return
         self._head()
 
-        checkpoint, known = self.checkpoint, self.known
+        checkpoint, known, index = self.checkpoint, self.known, self.index
+        if index is None:
+            self._want_index()
 
         def work(job: Job) -> None:
             from inspector.query import Query
             from tui.selecting import selections
 
             assert checkpoint is not None
+            # A mistake is told at once.
             Query(text)
-            index = self._index(job)
-            for selection, part in selections(text, checkpoint, index, known, job):
-                job.post(messages.Selected(job, index, selection, part))
+            if index is not None:
+                for selection, part in selections(text, checkpoint, index, known, job):
+                    job.post(messages.Selected(job, selection, part))
 
         self._answered.clear()
         self.reader.ask("filter", work, self.post_message)
@@ -237,7 +244,6 @@ class Finding(Workspace):
         """Show what the filter leaves."""
         if event.stale:
             return
-        self.index = event.index
         self.selection = selection = event.selection
         self._head()
         self._answered.set()
@@ -274,13 +280,27 @@ class Finding(Workspace):
         elif text:
             self.bottom.say(text, role)
 
-    def _read_names(self, job: Job) -> messages.Found:
-        return messages.Found(job, self._index(job), ())
+    def _want_index(self, weighed: bool = False) -> None:
+        """Have the names gathered, whatever is typed meanwhile; if `weighed`, also what a filter needs."""
+        root = self.root
+        if self.index is not None or root is None or (self._indexing is not None and not self._indexing.stopped):
+            return
 
-    def _index(self, job: Job) -> Index:
-        """The names, which are gathered when they are first needed. Only for the reader's thread."""
-        assert self.root is not None
-        if self.index is not None:
-            return self.index
-        with lasting():
-            return Index(self.root, job.progress)
+        def work(job: Job) -> None:
+            with lasting():
+                index = Index(root, job.progress)
+                job.post(messages.Indexed(job, index))
+                if weighed:
+                    index.weigh()
+
+        self._indexing = self.reader.ask("names", work, self.post_message)
+
+    def on_indexed(self, event: messages.Indexed) -> None:
+        """Search and filter for what was typed before there were names."""
+        if event.stale:
+            return
+        self.index = event.index
+        if self.wanted:
+            self._search(self.wanted)
+        if self.filter.strip():
+            self.select(self.filter)

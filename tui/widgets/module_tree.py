@@ -52,6 +52,8 @@ class ModuleTree(LineView):
         self.cursor = 0
         self.look = Look()
         self._whole: Rows | None = None
+        # What a filter expanded by itself: where that is not so now, a person folded it.
+        self._offered: set[Node] = set()
         self._strips: dict[Node, Strip] = {}
 
     @property
@@ -92,17 +94,26 @@ class ModuleTree(LineView):
         self._land(node)
 
     def restrict(self, children: Children, totals: Mapping[Node, tuple[int, int]], first: Node | None) -> None:
-        """Show only the children that `children` gives, with these totals, and go to `first`."""
+        """Show only the children that `children` gives, with these totals, and go to `first`.
+
+        What a person folded since the filter before stays as it is.
+        """
         assert self.rows is not None
         if self._whole is None:
             self._whole = self.rows
+            self._offered = self.rows.expanded
+        folded, unfolded = self._offered - self.rows.expanded, self.rows.expanded - self._offered
         self.rows = Rows(self._whole.root, children)
         self.look.totals = totals
         if len(totals) <= MOST_EXPANDED:
             self.rows.expand_all(0)
         else:
             self.rows.expand_to(self.size.height)
-        self._land(first)
+        if first is not None:
+            self.rows.reveal(first)
+        self._offered = set(self.rows.expanded)
+        self.rows.refold(folded, unfolded)
+        self._land(first and self.rows.shown(first))
 
     def unrestrict(self) -> None:
         """Show everything again, as it was expanded before, and stay at the node."""
