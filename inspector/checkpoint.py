@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from inspector import formats, lightning, optimizers, wrappers
 from inspector.counting import count
 from inspector.formats import Call, Contents, Found, Opening
-from inspector.grouping import group
+from inspector.grouping import group, may_group
 from inspector.inventory import take
 from inspector.limits import DEFAULT, Clock, Limits
 from inspector.nodes import Module, Node, Tensor
@@ -110,11 +110,16 @@ class Checkpoint(Walks):
 
 
 def open_checkpoint(
-    path: str | os.PathLike[str], limits: Limits = DEFAULT, progress: Callable[[float], None] | None = None
+    path: str | os.PathLike[str],
+    limits: Limits = DEFAULT,
+    progress: Callable[[float], None] | None = None,
+    preview: Callable[[Module], None] | None = None,
 ) -> Checkpoint:
     """Opens a model file, or a folder that holds one model, and reads its structure, no values.
 
-    `progress` hears how much of the structure is read, from 0 to 1, and may raise to stop. Raises `NotAModel` for what
+    `progress` hears how much of the structure is read, from 0 to 1, and may raise to stop. `preview` gets the beginning of
+    a large tree once, where the format can tell it early: names, dtypes and shapes as they will stand in the whole one, no
+    totals, and values are not to be read. Raises `NotAModel` for what
     is no model file, `DamagedFile` and `LimitReached` for one that can't be shown at all, `InspectorError` else.
     """
     path = os.fspath(path)
@@ -123,7 +128,7 @@ def open_checkpoint(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        opening = Opening(limits, progress, Clock(limits))
+        opening = Opening(limits, progress, Clock(limits), _honest(preview))
         contents = formats.read(found, opening)
         inventory = take(contents.root)
         count(inventory)
@@ -141,6 +146,18 @@ def open_checkpoint(
     finally:
         if collecting:
             gc.enable()
+
+
+def _honest(preview: Callable[[Module], None] | None) -> Callable[[Module], None] | None:
+    """The same, but for trees of which rows may turn out to be parts of others."""
+    if preview is None:
+        return None
+
+    def show(root: Module) -> None:
+        if not may_group(take(root)):
+            preview(root)
+
+    return show
 
 
 def look(path: str, limits: Limits = DEFAULT) -> Found:

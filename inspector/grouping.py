@@ -36,7 +36,7 @@ def group(inventory: Inventory, contents: Contents, opening: Opening, path: str 
             from inspector.schemes import torchao
 
             torchao.compute(tensor)
-    if inventory.keys.isdisjoint(ROWS):
+    if not may_group(inventory):
         return
     candidates: list[tuple[Module, tuple[schemes.Row, ...]]] = []
     for module in inventory.modules:
@@ -45,6 +45,11 @@ def group(inventory: Inventory, contents: Contents, opening: Opening, path: str 
             candidates.append((module, tuple(dict.fromkeys(rows))))
     if candidates:
         _find(candidates, contents, opening, path)
+
+
+def may_group(inventory: Inventory) -> bool:
+    """Whether there are keys of any scheme: then rows of the tree may turn out to be parts of others."""
+    return not inventory.keys.isdisjoint(ROWS)
 
 
 def _find(

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 from inspector.limits import Limits
 
 if TYPE_CHECKING:
-    from inspector import Checkpoint
+    from inspector import Checkpoint, Module
+
+Preview = Callable[["Module"], None]
+"""Takes the beginning of a tree."""
 
 
 class HeadStart:
@@ -22,17 +25,18 @@ class HeadStart:
         self.path = path
         self._limits = limits
         self._progress: Callable[[float], None] = lambda part: None
+        self._preview: Preview = lambda root: None
         self._taken = threading.Event()
         self._made: Checkpoint | BaseException | None = None
         self._thread = threading.Thread(target=self._open, name="head start", daemon=True)
         self._thread.start()
 
-    def take(self, progress: Callable[[float], None]) -> Checkpoint:
-        """The checkpoint, once it is open; `progress` hears of it until then, and may raise to stop.
+    def take(self, progress: Callable[[float], None], preview: Preview = lambda root: None) -> Checkpoint:
+        """The checkpoint, once it is open; `progress` and `preview` hear of it until then, as from `inspector.open`.
 
         Raises what `inspector.open` raises.
         """
-        self._progress = progress
+        self._progress, self._preview = progress, preview
         self._taken.set()
         self._thread.join()
         if isinstance(self._made, BaseException):
@@ -44,7 +48,7 @@ class HeadStart:
         import inspector
 
         try:
-            self._made = inspector.open(self.path, self._limits, self._tick)
+            self._made = inspector.open(self.path, self._limits, self._tick, lambda root: self._preview(root))
         except BaseException as error:
             # Whatever it is, it is for the one who takes it.
             self._made = error

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from inspector import Checkpoint
-    from inspector.nodes import Node, Tensor
+    from inspector.nodes import Module, Node, Tensor
     from inspector.statistics.health import Finding
     from tui.clipboard import Outcome
     from tui.code import Code
@@ -109,6 +109,12 @@ class Opened(Answer):
     index: Index | None = None
     selection: Selection | None = None
     places: Counterparts | None = None
+
+
+class Begun(Answer):
+    """The beginning of the tree of a large file, which is still being read."""
+
+    root: Module
 
 
 class FileChanged(Answer):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Set
 
     from inspector.formats.zips import Zip
-    from inspector.nodes import Node
+    from inspector.nodes import Module, Node
     from inspector.pickles.objects import Instance
     from inspector.sources import Source
 
@@ -121,11 +121,15 @@ class Contents:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """How a file is to be opened: its limits, whom to tell how far it is (a part of 1; may raise to stop), since when."""
+    """How a file is to be opened: its limits, whom to tell how far it is (a part of 1; may raise to stop), since when.
+
+    `preview` gets the beginning of a tree that takes long, where the format can tell it before the whole is read.
+    """
 
     limits: Limits = DEFAULT
     progress: Callable[[float], None] | None = None
     clock: Clock = field(default_factory=lambda: Clock(DEFAULT))
+    preview: Callable[[Module], None] | None = None
 
     def tick(self, total: int) -> Callable[[int], None]:
         """Takes positions within `total` bytes for progress, and looks at the clock."""
@@ -139,7 +143,7 @@ class Opening:
 
     def quietly(self) -> Opening:
         """The same for a part of the file, whose progress is not the whole's."""
-        return replace(self, progress=None)
+        return replace(self, progress=None, preview=None)
 
 
 class Found:

@@ -14,6 +14,7 @@ from inspector.formats import Call, Contents, Found, Opening
 from inspector.formats.zip_end import REFUSES
 from inspector.formats.zip_members import DEFLATED, ENCRYPTED, LOCAL_HEADER, PATCHED, STORED
 from inspector.formats.zips import Zip
+from inspector.pickles import beginning
 from inspector.pickles.pickled import Builder, Pickled
 from inspector.pickles.running import run
 from inspector.pickles.storages import Named
@@ -43,7 +44,7 @@ def read(found: Found, opening: Opening) -> Contents:
         raise DamagedFile("the zip archive holds no data.pkl")
     about = records(archive, folder)
     storages = Storages(archive, folder + "data/", big=about.get("byteorder") == "big")
-    pickled = unpickled(archive, folder + "data.pkl", storages, opening)
+    pickled = unpickled(archive, folder + "data.pkl", storages, opening, preview=True)
     # No other pickle asks for one by its key, and there may be a million.
     storages.known.clear()
     problems = archive.problems
@@ -62,12 +63,20 @@ def records(archive: Zip, folder: str) -> dict[str, str]:
 
 
 def unpickled(
-    archive: Zip, member: str, storages: Storages, opening: Opening, builders: Mapping[str, Builder] = BUILDERS
+    archive: Zip,
+    member: str,
+    storages: Storages,
+    opening: Opening,
+    builders: Mapping[str, Builder] = BUILDERS,
+    preview: bool = False,
 ) -> Pickled:
-    """What the pickle in a member holds, with its storages in other members."""
+    """What the pickle in a member holds, with its storages in other members; with `preview` it makes the whole tree."""
     data = archive.contents(member)
     tick = opening.tick(len(data))
-    pickled = run(data, builders=builders, persistent=storages, limits=opening.limits, tick=tick)
+    look = None
+    if preview and opening.preview is not None and len(data) >= beginning.LARGE:
+        look = beginning.Beginning(opening.preview, opening.limits).look
+    pickled = run(data, builders=builders, persistent=storages, limits=opening.limits, tick=tick, look=look)
     storages.check()
     return pickled
 

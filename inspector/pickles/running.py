@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from inspector.errors import LimitReached
@@ -26,15 +26,16 @@ def run(
     encoding: str = "utf-8",
     limits: Limits = DEFAULT,
     tick: Callable[[int], None] | None = None,
+    look: Callable[[Sequence[list[Any]]], None] | None = None,
     result: Pickled | None = None,
     beyond: bool = False,
 ) -> Pickled:
     """The pickle that begins at byte `start` of `data`.
 
     `builders` are looked up by `module.name`; `persistent` turns a persistent id into an object; `encoding` is tried
-    first for the texts of Python 2; `tick` hears the offset every `ROUND` opcodes and may raise to stop. `result` is
-    filled as it goes, for whoever wants what there was before a limit; with `beyond` the codes of copyreg's extension
-    registry, which no file can carry, do not end the pickle.
+    first for the texts of Python 2; `tick` hears the offset every `ROUND` opcodes and may raise to stop, and then `look`
+    sees the stack, as `beginning.Frames`. `result` is filled as it goes, for whoever wants what there was before a limit;
+    with `beyond` the codes of copyreg's extension registry, which no file can carry, do not end the pickle.
     A pickle that is damaged does not raise: `broken` tells, and `value` is what stood so far. Raises `LimitReached`.
     """
     machine = Machine(data, start, builders or {}, persistent, encoding, limits)
@@ -52,6 +53,8 @@ def run(
                 return result
             if tick is not None:
                 tick(machine.position)
+            if look is not None:
+                look([*machine.outer, machine.stack])
             if len(machine.outer) > limits.depth:
                 raise limits.reached("depth", "the pickle nests deeper in marks")
             if len(machine.stack) + sum(map(len, machine.outer)) > limits.stack:

@@ -32,9 +32,10 @@ def test_a_large_file_waits_to_be_taken_and_may_be_stopped_then(monkeypatch: pyt
 
     went_on = threading.Event()
 
-    def slow(path: str, limits: object, progress) -> None:
+    def slow(path: str, limits: object, progress, preview) -> None:
         progress(0.1)
         went_on.set()
+        preview("the beginning")
         progress(0.2)
 
     monkeypatch.setattr(inspector, "open", slow)
@@ -48,5 +49,5 @@ def test_a_large_file_waits_to_be_taken_and_may_be_stopped_then(monkeypatch: pyt
             raise Stopped
 
     with pytest.raises(Stopped):
-        start.take(stop_later)
-    assert heard == [0.1, 0.2] and went_on.is_set()
+        start.take(stop_later, heard.append)
+    assert heard == [0.1, "the beginning", 0.2] and went_on.is_set()

@@ -127,7 +127,7 @@ class ChooserScreen(KeyScreen):
         if self.prompt is not None and self.prompt.display:
             self._close_prompt()
         elif not self.files.wanted:
-            if self.program.explorer.checkpoint is not None and self.is_current:
+            if self.program.explorer.module_tree.rows is not None and self.is_current:
                 self.dismiss()
             return
         self.files.restrict("")

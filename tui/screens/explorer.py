@@ -11,7 +11,7 @@ from textual.timer import Timer
 
 from inspector import Checkpoint
 from inspector.errors import InspectorError
-from inspector.nodes import Tensor
+from inspector.nodes import Module, Tensor
 from tui import messages
 from tui.index import Index, Survey, survey
 from tui.lasting import lasting
@@ -68,16 +68,22 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
 
     def _read(self) -> None:
         path, wanted, rows = self.path, self.filter, self.module_tree.whole
+        # Of a filter nobody knows yet what it leaves.
+        begins = rows is None and not wanted.strip()
 
         def work(job: Job) -> messages.Opened:
             import inspector
 
+            def preview(root: Module) -> None:
+                if begins:
+                    job.post(messages.Begun(job, root))
+
             start, self.program.head_start = self.program.head_start, None
             with lasting():
                 if start is not None and start.path == path:
-                    checkpoint = start.take(job.progress)
+                    checkpoint = start.take(job.progress, preview)
                 else:
-                    checkpoint = inspector.open(path, self.program.limits, job.progress)
+                    checkpoint = inspector.open(path, self.program.limits, job.progress, preview)
             opened = messages.Opened(job, checkpoint, wanted)
             if rows is not None:
                 opened.places = rows.counterparts(checkpoint.root)
@@ -93,19 +99,32 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         self.bottom.say(f"opening {safe(path)} …", "dim")
         self.reader.ask("open", work, self.post_message)
 
+    def on_begun(self, event: messages.Begun) -> None:
+        """Show the beginning until the whole is read."""
+        if event.stale or self.checkpoint is not None:
+            return
+        self.title_line.reading(sum(1 for _ in event.root.tensors()))
+        self.module_tree.show(event.root, safe(PurePath(self.path).name))
+        self.mark_pane()
+        self.paint()
+
     def on_opened(self, event: messages.Opened) -> None:
         """Show the tree, as it was before if there was one, then count what takes a walk over all of it."""
         if event.stale:
             self._let_go(event.checkpoint)
             return
         former, self.checkpoint = self.checkpoint, event.checkpoint
+        begun = self.module_tree.rows
         self.known.open(event.checkpoint)
         root = event.checkpoint.root
         self.bottom.say("")
         self.title_line.opened(event.checkpoint, self.survey.dtypes)
         self.mark_pane()
         if former is None:
-            self.module_tree.show(root, safe(PurePath(self.path).name))
+            if begun is not None:
+                self.module_tree.replace(begun.counterparts(root))
+            else:
+                self.module_tree.show(root, safe(PurePath(self.path).name))
             self.take_over(event.index, event.selection)
         else:
             self._renew(former, event)
@@ -193,6 +212,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
             return
         self.heed(event.error)
         if event.job.slot == "open" and self.checkpoint is None:
+            self.module_tree.clear()
             self.program.choose(event.text)
         elif isinstance(event.error, AlreadyThere):
             self.ask_to_replace(event.text)
@@ -213,6 +233,8 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         """Let the right side follow: at once, or, while a key is held down, when the cursor rests."""
         self.tree_head.position = f"{event.row + 1:,}/{event.rows:,}"
         self.tree_head.refresh()
+        if self.unfinished:
+            return
         self.rest_on(event.node)
         now = monotonic()
         held = now - self._moved_at < HELD
@@ -227,7 +249,9 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
     def action_open_row(self) -> None:
         """Into the values of a tensor; anything else folds."""
         node = self.module_tree.node
-        if isinstance(node, Tensor) and self.stacks.family(node) is not None:
+        if self.unfinished:
+            self.module_tree.action_fold()
+        elif isinstance(node, Tensor) and self.stacks.family(node) is not None:
             self.catch_up()
             self.go_to_pane("details")
         elif isinstance(node, Tensor):
@@ -250,7 +274,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
             self._resting.stop()
             self._resting = None
         node = self.module_tree.node
-        if node is None:
+        if node is None or self.unfinished:
             return
         name = safe(node.name or PurePath(self.path).name)
         was_deep, deep = self.deep, self.follow_depth(node)

@@ -47,6 +47,11 @@ HIGH = 30
 STRIP = {False: 5, True: 7}
 """Rows of the statistics on a screen that is not `HIGH`, and on one that is."""
 
+WHILE_READING = frozenset({"open_row", "open_file", "next_pane", "maximise", "leave"})
+"""What this screen does while the file is still being read; moving and folding are the tree's."""
+
+STILL_READING = "the file is still being read: until then one can move around in its beginning"
+
 Pane = Literal["tree", "details", "grid"]
 
 Entry = tuple[str, str, Callable[[], Awaitable[None] | None]]
@@ -122,6 +127,15 @@ class Workspace(Painting, KeyScreen):
     def program(self) -> TorchTUI:
         """The app, by its own type."""
         return cast("TorchTUI", self.app)
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether the tree is only the beginning of one that is still being read."""
+        return self.checkpoint is None and self.module_tree.rows is not None
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """While a file is being read one can look around in its beginning: all else waits for the whole."""
+        return not self.unfinished or action in WHILE_READING
 
     @property
     def root(self) -> Node | None:
@@ -247,9 +261,9 @@ class Workspace(Painting, KeyScreen):
         self.tree_head.refresh()
         self.details_head.set_class(focused is self.told, "-focused")
         tables = getattr(focused, "TABLES", ())
-        tables = (
-            *tables, keys.FOUND, keys.FINDING, keys.TAKING, keys.COUNTING, keys.FILE, keys.WINDOW, keys.PROGRAM,
-        )  # fmt: skip
+        if not self.unfinished:
+            tables = (*tables, keys.FOUND, keys.FINDING, keys.TAKING, keys.COUNTING, keys.FILE)
+        tables = (*tables, keys.WINDOW, keys.PROGRAM)
         self.bottom.aside(self.cell if focused is self.values else "")
         self.bottom.hint(keys.hints(tables, self.changed_keys, self.idle_keys))
 
@@ -288,7 +302,7 @@ class Workspace(Painting, KeyScreen):
         """A letter of the menu, if there is one; any other key but q closes it. A message goes at the next key."""
         menu, self._menu = self._menu, {}
         if self.prompt is None:
-            self.bottom.say("")
+            self.bottom.say(STILL_READING if self.unfinished else "", "dim")
         if not menu:
             return False
         do = menu.get(event.character or event.key)

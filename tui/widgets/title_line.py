@@ -42,6 +42,11 @@ class TitleLine(OneLine):
             self._changed = what
             self.refresh()
 
+    def reading(self, tensors: int) -> None:
+        """Show that the file is still being read, and how many tensors are there to be seen until then."""
+        self._facts = [("still being read", "badge"), (f"the first {plural(tensors, 'tensor')}", "text")]
+        self.refresh()
+
     def opened(self, checkpoint: Checkpoint, dtypes: Mapping[str, int]) -> None:
         """Show what is known: `dtypes` is how many tensors there are of each, empty while that is being counted."""
         root = checkpoint.root
