@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from inspector import dtypes
 from inspector.blocks import blocks
-from inspector.errors import InspectorError, TooLarge, visible
+from inspector.errors import InspectorError, TooLarge, brief, visible
 from inspector.nodes import Tensor
 from inspector.replacing import AlreadyThere, replacing
 from inspector.streams import write_csv, write_json
@@ -35,6 +35,9 @@ Tick = Callable[[int], None]
 
 LONGEST_HEADER = 100_000_000
 """Bytes of the longest header that the reference reader of safetensors accepts."""
+
+LONGEST_MEMBER = 0xFFFF
+"""Bytes of the longest name of a member that a zip archive can hold."""
 
 
 def export(
@@ -107,7 +110,7 @@ def _naming(name: str) -> Iterator[None]:
     try:
         yield
     except InspectorError as error:
-        raise type(error)(f"{visible(name)}: {error}") from None
+        raise type(error)(f"{brief(name)}: {error}") from None
 
 
 def _only(tensors: Tensors, extension: str) -> tuple[str, Tensor]:
@@ -137,6 +140,8 @@ def _npz(tensors: Tensors, file: IO[bytes], tick: Tick) -> None:
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, tensor in tensors.items():
             member = zipfile.ZipInfo(_member(name, taken) + ".npy")
+            if len(member.filename.encode()) > LONGEST_MEMBER:
+                raise InspectorError(f"{brief(name)} is too long for a name in .npz; write .safetensors or .pt")
             with archive.open(member, "w", force_zip64=True) as entry:
                 _write_npy(name, tensor, entry, tick)
 
@@ -147,7 +152,7 @@ def _write_npy(name: str, tensor: Tensor, file: IO[bytes], tick: Tick) -> None:
     header = repr(description).encode("ascii")
     header += b" " * (-(len(header) + 11) % 64) + b"\n"
     if len(header) > 0xFFFF:
-        raise InspectorError(f"{visible(name)} has {tensor.ndim} axes, too many for numpy")
+        raise InspectorError(f"{brief(name)} has {tensor.ndim} axes, too many for numpy")
     file.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header)
     for piece in _pieces(name, tensor, tick):
         file.write(piece)
@@ -194,9 +199,9 @@ def _safetensors(tensors: Tensors, file: IO[bytes], tick: Tick) -> None:
     for name, tensor in ordered:
         dtype = _written(tensor)
         if not dtype.safetensors or dtype.block > 1:
-            raise InspectorError(f"{visible(name)}: safetensors has no {dtype.name}; write .npz or .pt")
+            raise InspectorError(f"{brief(name)}: safetensors has no {dtype.name}; write .npz or .pt")
         if name == "__metadata__" or any(map(_is_surrogate, name)):
-            raise InspectorError(f"{visible(name)} can't be a name in safetensors; write .npz or .pt")
+            raise InspectorError(f"{brief(name)} can't be a name in safetensors; write .npz or .pt")
         shape = list(tensor.shape)
         if dtype.packed > 1 and shape:
             # torch counts bytes in the last axis, safetensors elements.

@@ -34,7 +34,7 @@ class Limits(NamedTuple):
 
     def reached(self, name: str, what: str) -> LimitReached:
         """The error of whoever hits the limit `name`; `what` says how, in words."""
-        return LimitReached(f"{what} (limit '{name}': {getattr(self, name)})")
+        return LimitReached(f"{what} (limit '{name}': {getattr(self, name)}; --limit {name}=N sets it)")
 
 
 DEFAULT = Limits()

@@ -11,7 +11,7 @@ from inspector.errors import DamagedFile, InspectorError, NotAModel, visible
 from inspector.formats import Call, Contents, Found, Opening, legacy
 from inspector.formats.zips import LOCAL
 from inspector.pickles.cursor import Cursor
-from inspector.pickles.opcodes import Cut
+from inspector.pickles.opcodes import AtLimit, Cut
 from inspector.pickles.running import run
 from inspector.pickles.tensors import BUILDERS
 from inspector.pickles.tree import build
@@ -33,7 +33,7 @@ def recognises(found: Found) -> bool:
     if head[0] not in FIRST:
         return False
     broken = run(head).broken
-    return broken is None or (isinstance(broken, Cut) and found.source.size > len(head))
+    return broken is None or isinstance(broken, AtLimit) or (isinstance(broken, Cut) and found.source.size > len(head))
 
 
 def read(found: Found, opening: Opening) -> Contents:

@@ -20,6 +20,7 @@ from inspector.loading.hidden_members import Hidden, between, within
 from inspector.loading.within import Place, Within, bytes_in, there
 from inspector.pickles.cursor import Cursor
 from inspector.pickles.frames import crossing
+from inspector.pickles.opcodes import AtLimit
 from inspector.pickles.pickled import Pickled
 from inspector.pickles.running import run
 from inspector.pickles.storages import Named
@@ -192,7 +193,8 @@ class Search:
         for at, pickled in cursor.heard[known:]:
             self.count += 1
             self.pickles.append(Within(place.name, at, pickled, place.note or note, place.native))
-            if pickled.broken is not None and not (place.note or note) and place.expected:
+            expected = place.expected and not (place.note or note)
+            if isinstance(pickled.broken, AtLimit) or (pickled.broken is not None and expected):
                 self.miss(place, str(pickled.broken))
             if pickled.protocol >= 4:
                 crossed = crossing(cursor.source.read(at, min(pickled.end, cursor.source.size - at)))

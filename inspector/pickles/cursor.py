@@ -8,7 +8,7 @@ from typing import Any
 
 from inspector.errors import DamagedFile
 from inspector.limits import DEFAULT, Limits
-from inspector.pickles.opcodes import Cut
+from inspector.pickles.opcodes import AtLimit, Cut
 from inspector.pickles.pickled import Builder, Pickled
 from inspector.pickles.running import run
 from inspector.sources import Source
@@ -64,7 +64,7 @@ class Cursor:
 
         Builders and `persistent` so hear the same again and have to answer alike; `begin` is called before each try.
         `then` is what its end and what follows look like, where that is known: it is not tried before that was seen.
-        Raises `LimitReached` for a pickle that is longer than `limits.pickle`.
+        One that is longer than `limits.pickle` is broken there.
         """
         rest = self.source.size - self.position
         # What was read before may do, however little it is.
@@ -73,8 +73,8 @@ class Cursor:
         self.heard.append((self.position, Pickled()))
         while True:
             data = self.peek(length)
-            if then not in data and len(data) < min(rest, LOOK):
-                length = max(length * GROWTH, WINDOW)
+            if then not in data and len(data) < min(rest, LOOK, self.limits.pickle):
+                length = min(max(length * GROWTH, WINDOW), self.limits.pickle)
                 continue
             begin()
             pickled = Pickled()
@@ -92,7 +92,9 @@ class Cursor:
             if not isinstance(broken, Cut) or len(data) >= rest or broken.needed > rest:
                 break
             if length >= self.limits.pickle:
-                raise self.limits.reached("pickle", f"a pickle is longer than {length} bytes")
+                reached = self.limits.reached("pickle", f"the pickle is longer than {length} bytes")
+                pickled.broken = AtLimit(pickled.end, str(reached))
+                break
             length = min(max(length * GROWTH, WINDOW, broken.needed), self.limits.pickle)
         self.position += pickled.end
         return pickled

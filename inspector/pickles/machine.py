@@ -52,11 +52,8 @@ class Machine:
         module, _, name = CALL.rpartition(".")
         self.tensor_call = self.name(module, name) if CALL in builders else None
 
-    def discard(self) -> None:
-        """Lets go of all objects one by one: so many at once would hold up every other thread."""
-        for frame in (*self.outer, self.stack):
-            while frame:
-                frame.pop()
+    def forget(self) -> None:
+        """Empties the memo one by one: so many objects at once would hold up every other thread."""
         for index in list(self.memo):
             del self.memo[index]
 

@@ -29,6 +29,10 @@ class Cut(Broken):
         self.needed = needed
 
 
+class AtLimit(Broken):
+    """A limit was reached: what follows may be right, and is not read."""
+
+
 FIXED = (*SCALARS, tuple)
 """Types whose objects nothing can be set on or put into."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from inspector.errors import LimitReached
 from inspector.limits import DEFAULT, Limits
 from inspector.pickles.machine import Machine
-from inspector.pickles.opcodes import Broken, Cut
+from inspector.pickles.opcodes import AtLimit, Broken, Cut
 from inspector.pickles.pickled import Builder, Pickled
 from inspector.pickles.salvage import salvage
 
@@ -36,7 +36,7 @@ def run(
     first for the texts of Python 2; `tick` hears the offset every `ROUND` opcodes and may raise to stop, and then `look`
     sees the stack, as `beginning.Frames`. `result` is filled as it goes, for whoever wants what there was before a limit;
     with `beyond` the codes of copyreg's extension registry, which no file can carry, do not end the pickle.
-    A pickle that is damaged does not raise: `broken` tells, and `value` is what stood so far. Raises `LimitReached`.
+    A pickle that is damaged, or reaches a limit, does not raise: `broken` tells, and `value` is what stood so far.
     """
     machine = Machine(data, start, builders or {}, persistent, encoding, limits)
     machine.beyond = beyond
@@ -60,9 +60,9 @@ def run(
             if len(machine.stack) + sum(map(len, machine.outer)) > limits.stack:
                 raise limits.reached("stack", "the pickle stacks up more objects")
         raise limits.reached("opcodes", "the pickle has more opcodes")
-    except LimitReached:
-        machine.discard()
-        raise
+    except LimitReached as error:
+        machine.forget()
+        result.broken = AtLimit(min(machine.position, len(data)), str(error))
     except Broken as error:
         # Its traceback would hold the machine, and through it itself.
         result.broken = error.with_traceback(None)

@@ -163,7 +163,6 @@ def test_a_limit_leaves_what_was_found_before_it(tmp_path: Path, capsys: Any) ->
     path.write_bytes(zip_of(b"\x80\x02" + CALL + b"0" + b"N\x94" * 300 + b"."))
     assert main([str(path), "--scan", "--limit", "memo=100"]) == 1
     said = capsys.readouterr().out
-    assert "evil.run" in said and "(limit 'memo': 100)" in said
-    assert main([str(path), "--print", "--limit", "memo=100"]) == 2
+    assert "evil.run" in said and "(limit 'memo': 100; " in said
     assert main([str(path), "--print", "--limit", "memory=100"]) == 2
     assert "is no limit" in capsys.readouterr().err

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 import torch
 
 import inspector
 from inspector import soundness
+from inspector.limits import Limits
 from tests.inspector.samples import Pickler, archive, members, opened, saved, zipped
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -152,3 +154,20 @@ def test_formats_without_checksums_say_so(tmp_path):
     with opened(saved({"a": torch.ones(10)}, _use_new_zipfile_serialization=False), tmp_path) as checkpoint:
         verified = checkpoint.verify()
         assert (verified.problems, verified.checked, verified.unchecked) == ([], 0, 1)
+
+
+@pytest.mark.parametrize(("old", "limits"), [
+    (False, Limits(memo=2000)), (False, Limits(opcodes=5000)),
+    (True, Limits(memo=2000)), (True, Limits(opcodes=5000)), (True, Limits(pickle=8192)),
+])  # fmt: skip
+def test_where_a_limit_ends_reading_what_stands_before_it_shows(tmp_path: Path, old: bool, limits: Limits) -> None:
+    saved = {f"layers.{number}.weight": torch.full((2, 3), float(number)) for number in range(500)}
+    torch.save(saved, tmp_path / "model.pt", _use_new_zipfile_serialization=not old)
+    with inspector.open(str(tmp_path / "model.pt"), limits) as model:
+        assert any("; --limit " in problem and "what stands before that is shown" in problem for problem in model.problems)
+        shown = model.state_dict()
+        assert 50 < len(shown) < 500
+        assert list(shown) == list(saved)[: len(shown)]
+        if not old:
+            # Where their bytes begin was said behind the pickle in files of that age.
+            assert all((tensor.numpy() == saved[name].numpy()).all() for name, tensor in shown.items())

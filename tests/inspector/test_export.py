@@ -270,6 +270,17 @@ def test_what_safetensors_can_not_hold_is_refused_by_name(opened: Opened, tmp_pa
     assert not list(tmp_path.glob("*.safetensors"))
 
 
+def test_a_name_that_no_archive_can_hold_is_refused_in_a_line_that_can_be_read(opened: Opened, tmp_path: Path) -> None:
+    tensors = opened({"n" * 70_000: torch.ones(1)}).state_dict()
+    with pytest.raises(InspectorError, match=r"n…n+ is too long for a name in \.npz") as error:
+        export(tensors, str(tmp_path / "x.npz"))
+    assert len(str(error.value)) < 400
+    assert not list(tmp_path.glob("x.npz*"))
+    export(tensors, str(tmp_path / "x.safetensors"))
+    with safe_open(tmp_path / "x.safetensors", "pt") as file:
+        assert list(file.keys()) == list(tensors)
+
+
 # torch
 
 

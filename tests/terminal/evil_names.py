@@ -183,7 +183,7 @@ class Walk:
 
     def health(self, terminal: Terminal) -> None:
         """What is wrong with the values of each, in the line at the bottom and as a list."""
-        self.step(terminal, "S", sign="looked at in")
+        self.step(terminal, "S", sign="S lists")
         self.step(terminal, "n", "n", "N")
         self.expect_all(self.pages(terminal, "S"), "the health")
         self.step(terminal, "S", "j", "enter", "escape")
