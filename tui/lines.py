@@ -73,9 +73,13 @@ def width_of(line: Line) -> int:
     return sum(cells(text) for text, _ in line)
 
 
+NARROW = 8
+"""Columns in which nothing is wrapped."""
+
+
 def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
     """The line in pieces of at most `width` columns, all but the first indented; broken at blanks, which then go."""
-    if width_of(line) <= width or width <= indent + 8:
+    if width_of(line) <= width or width <= indent + NARROW:
         return [line]
     pieces: list[list[Part]] = [[]]
     left = width
@@ -100,7 +104,9 @@ def wrap(line: Line, width: int, indent: int = 0) -> list[Line]:
 def labelled(label: str, value: Part, column: int, width: int) -> list[Line]:
     """A label and, from a column on, its value, wrapped below itself; the value of a longer label comes behind that."""
     head = label + " " * max(column - cells(label), 2)
-    if cells(head) > width // 2 > column:
+    # Where the column would leave too little room to wrap in, it is given up.
+    if cells(head) > width // 2 and (width // 2 > column or width <= column + NARROW):
+        column = min(column, width // 2)
         return [[(cut(label, width), "dim")], *wrap([(" " * column, "dim"), value], width, column)]
     return wrap([(head, "dim"), value], width, column)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tui.lines import width_of
@@ -72,6 +72,7 @@ VALUES = st.recursive(
 )
 
 
+@example({"": [{"a" * 34: [None, None]}]}, 48)
 @given(st.dictionaries(st.text("ab漢\x1b", max_size=30), VALUES, max_size=5), st.integers(48, 100))
 def test_no_line_is_wider_than_the_page(entries: dict[str, Any], width: int):
     assert all(width_of(line) <= width for line in outline(entries, width))
