@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 
 from textual.message import Message
 
-from inspector.errors import InspectorError, visible
+from inspector.errors import visible
 
 if TYPE_CHECKING:
     import numpy as np
@@ -92,6 +92,12 @@ class Failed(Answer):
         return visible(str(self.error))
 
 
+class Unread(Answer):
+    """Something of the file could not be read; what was to be shown says so in its place."""
+
+    error: Exception
+
+
 class Broken(Answer):
     """The request met a mistake in this program; the app ends with it."""
 
@@ -127,13 +133,12 @@ class FileChanged(Answer):
 class BlockRead(Answer):
     """The values that the grid wanted, as `inspector.window.read` gave them, or why there are none.
 
-    `generation` is that of the grid's question; `problem` is what the read failed with.
+    `generation` is that of the grid's question.
     """
 
     generation: int
     array: np.ndarray[Any, Any] | None
     error: str = ""
-    problem: InspectorError | None = None
 
 
 class Counted(Answer):

@@ -215,3 +215,20 @@ async def test_a_shard_that_is_replaced_is_told_like_the_file_itself(tmp_path: P
         await reload(person)
         await person.see("7.000")
         assert person.row == "w2"
+
+
+@pytest.mark.parametrize(("before", "key"), [("s", "s"), ("", "v"), ("", "u"), ("", "m")])
+async def test_whatever_the_disk_fails_for_the_badge_says_so(
+    path: Path, monkeypatch: pytest.MonkeyPatch, before: str, key: str
+):
+    def fail(descriptor: int, length: int, offset: int) -> bytes:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    async with exploring(path) as person:
+        await person.press(*before, "]")
+        await person.see("1.000")
+        if not before:
+            await person.see("norm")
+        monkeypatch.setattr(sources.os, "pread", fail)
+        await person.press(key)
+        await person.see("can't be read in places · r reloads")

@@ -124,9 +124,12 @@ class Counting(Workspace):
                     found[tensor] = summary(statistics)
             unknown = [tensor for tensor in wanted if tensor not in found]
             for tensor, result in figures(checkpoint, unknown, lambda nbytes: job.progress(0), here=False):
-                found[tensor] = safe(str(result)) if isinstance(result, Exception) else summary(result)
-                if not isinstance(result, Exception):
+                if isinstance(result, Exception):
+                    job.post(messages.Unread(job, result))
+                    found[tensor] = safe(str(result))
+                else:
                     known.keep(tensor, result)
+                    found[tensor] = summary(result)
                 if monotonic() - told >= EVERY:
                     told = monotonic()
                     job.post(messages.Summarised(job, dict(found)))
@@ -203,6 +206,7 @@ def counted(job: Job, tensor: Tensor, crew: Crew) -> Count:
     try:
         return Count(tensor, crew.scan(tensor, look), 1.0)
     except (InspectorError, OSError, MemoryError) as error:
+        job.post(messages.Unread(job, error))
         return Count(tensor, error=safe(messages.Failed(job, error).text))
 
 
@@ -223,4 +227,5 @@ def decomposed(job: Job, tensor: Tensor) -> Decomposition:
     try:
         return Decomposition(tensor, spectrum(tensor, tell), 1.0)
     except (InspectorError, OSError, MemoryError) as error:
+        job.post(messages.Unread(job, error))
         return Decomposition(tensor, error=safe(messages.Failed(job, error).text))

@@ -296,8 +296,9 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
 
             try:
                 array = window.read(event.tensor, event.selection, dequantize=event.dequantize)
-            except InspectorError as problem:
-                return messages.BlockRead(job, event.generation, None, safe(str(problem)), problem)
+            except InspectorError as error:
+                job.post(messages.Unread(job, error))
+                return messages.BlockRead(job, event.generation, None, safe(str(error)))
             return messages.BlockRead(job, event.generation, array)
 
         self.reader.ask("block", work, self.post_message)
@@ -306,7 +307,6 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         """Show it."""
         if not event.stale:
             self.grid.show(event)
-            self.heed(event.problem)
 
     def on_value_grid_page_changed(self, event: ValueGrid.PageChanged) -> None:
         """Say over the values which part of the tensor they are."""

@@ -61,6 +61,7 @@ class Heating(Workspace):
                     return messages.Heated(job, picture.close(event.tensor, event.page, event.centre, *size))
                 return messages.Heated(job, picture.whole(event.tensor, event.page, event.height, event.width, progress))
             except InspectorError as error:
+                job.post(messages.Unread(job, error))
                 return messages.Heated(job, None, error=safe(str(error)))
 
         self.reader.ask("heat", work, self.post_message)

@@ -44,7 +44,12 @@ class Watching(Workspace):
         if self.app.app_focus:
             self.look_at_file()
 
-    def heed(self, problem: BaseException | None) -> None:
+    def on_unread(self, event: messages.Unread) -> None:
+        """See whether it is the file's fault."""
+        if not event.stale:
+            self.heed(event.error)
+
+    def heed(self, problem: BaseException) -> None:
         """A read has failed: see whether it is the file's fault."""
         if isinstance(problem, UnreadableFile):
             self.unreadable = True
