@@ -121,3 +121,13 @@ async def test_without_repeated_layers_D_says_so(tutorial: Path):
     async with exploring(tutorial / "state_dict.pt") as person:
         await person.press("D")
         await person.until(lambda: "no repeated layers" in person.bottom)
+
+
+async def test_a_file_that_is_read_again_comes_back_folded(deep: Path):
+    async with exploring(deep) as person:
+        await to_the_weight(person)
+        name = person.row
+        await person.press("r")
+        await person.see("read again")
+        await person.see("0…11 ×12")
+        assert person.row == name

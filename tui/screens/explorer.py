@@ -147,6 +147,7 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         self.reader.stop(*SLOTS)
         self.dismiss_crew()
         self.end_check()
+        stacked = bool(self.stacks.families)
         self.unstack()
         self.forget_changes()
         self._left += [self.index, self.survey]
@@ -160,6 +161,8 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         self.take_over(event.index, event.selection)
         if event.wanted != self.filter:
             self.select(self.filter)
+        if stacked:
+            self.action_stack()
         if isinstance(self.module_tree.node, Tensor) and self.grid.tensor is not None:
             self.grid.replace(self.module_tree.node)
         self._follow()
