@@ -6,10 +6,11 @@ import math
 import re
 import statistics as plain_statistics
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from inspector.nodes import Module, Node, Tensor
+from inspector.nodes import Module, Node, Tensor, Value
 from inspector.statistics import Statistics
 
 LEAST = 3
@@ -33,24 +34,34 @@ STEADY = 0.02
 FIGURES = ("norm", "std", "abs_max")
 """What is compared with the trend over depth."""
 
+EVERY = 4096
+"""Modules between two calls of `tick`."""
+
 Figures = Callable[[Tensor], Statistics | None]
 
 _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Family:
     """Numbered siblings of alike structure: `layers.0` to `layers.31` below `parent`, by number.
 
-    `name` is what they are called without their numbers (`model.layers.*`). `tensors` has, by names relative to a member
-    and in the order of the file, each member's tensor of this name, or None where it has none; a member that is a tensor
-    itself has the empty name.
+    `name` is what they are called without their numbers (`model.layers.*`).
     """
 
     parent: Node
     name: str
     members: tuple[tuple[int, Node], ...]
-    tensors: dict[str, list[Tensor | None]]
+
+    @cached_property
+    def tensors(self) -> dict[str, list[Tensor | None]]:
+        """By names relative to a member and in the order of the file, each member's tensor, or None where it has none.
+
+        A member that is a tensor itself has the empty name.
+        """
+        held = [dict(_tensors(member)) for _, member in self.members]
+        names = dict.fromkeys(name for tensors in held for name in tensors)
+        return {name: [tensors.get(name) for tensors in held] for name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,43 +84,84 @@ def families(root: Node, tick: Callable[[], None] = lambda: None) -> list[Family
 
     `tick` is called again and again, and may raise to stop.
     """
+    modules = _modules(root)
+    made = _structures(modules, tick)
     found: list[Family] = []
-    for parent in root.walk():
-        tick()
-        if not isinstance(parent, Module):
+    for parent in modules:
+        children = parent.children
+        if len(children) < LEAST:
             continue
+        tick()
         numbered: dict[str, list[tuple[int, Node]]] = {}
-        for child in parent.children:
+        for child in children:
             match = _NUMBERED.fullmatch(child.label)
             if match is not None:
                 numbered.setdefault(match[1], []).append((int(match[2]), child))
         for prefix, members in numbered.items():
             if len(members) >= LEAST:
-                found += _families(parent, prefix, sorted(members, key=lambda member: member[0]))
+                found += _families(parent, prefix, sorted(members, key=lambda member: member[0]), made)
     return found
 
 
-def _families(parent: Node, prefix: str, members: Sequence[tuple[int, Node]]) -> Iterator[Family]:
+def _modules(root: Node) -> list[Module]:
+    """The modules at or below a node, in the file's order."""
+    modules: list[Module] = []
+    stack = [root] if isinstance(root, Module) else []
+    while stack:
+        module = stack.pop()
+        modules.append(module)
+        stack += [child for child in reversed(module.children) if isinstance(child, Module)]
+    return modules
+
+
+def _structures(modules: Sequence[Module], tick: Callable[[], None]) -> dict[Node, int]:
+    """A number for each module, the same for those that hold tensors of the same names and axes in the same order."""
+    made: dict[Node, int] = {}
+    known: dict[tuple[tuple[str, int], ...], int] = {}
+    for number, module in enumerate(reversed(modules)):
+        if number % EVERY == 0:
+            tick()
+        # What tensors have is below 0.
+        held = [
+            (child.label, ~len(child.shape) if isinstance(child, Tensor) else made[child])
+            for child in module.children
+            if not isinstance(child, Value)
+        ]
+        made[module] = known.setdefault(tuple(held), len(known))
+    return made
+
+
+def _families(parent: Node, prefix: str, members: Sequence[tuple[int, Node]], made: Mapping[Node, int]) -> Iterator[Family]:
     """Numbered siblings in groups whose members are made alike: of a Sequential, the convolutions and the norms."""
-    groups: list[tuple[frozenset[tuple[str, int]], list[tuple[int, Node]], list[dict[str, Tensor]]]] = []
+    groups: list[tuple[frozenset[tuple[str, int]], list[tuple[int, Node]]]] = []
+    # Most are made as another one was, and belong where that does.
+    places: dict[int, list[tuple[int, Node]] | None] = {}
     for number, member in members:
-        tensors = dict(_tensors(member))
-        made = frozenset((name, len(tensor.shape)) for name, tensor in tensors.items())
-        if not made:
+        structure = ~len(member.shape) if isinstance(member, Tensor) else made.get(member)
+        if structure is None:
             continue
-        for of_first, group, held in groups:
-            if len(made & of_first) >= ALIKE * len(made | of_first):
-                group.append((number, member))
-                held.append(tensors)
-                break
-        else:
-            groups.append((made, [(number, member)], [tensors]))
+        if structure not in places:
+            places[structure] = _place(frozenset((name, len(tensor.shape)) for name, tensor in _tensors(member)), groups)
+        place = places[structure]
+        if place is not None:
+            place.append((number, member))
     above = f"{parent.name}." if parent.name else ""
-    for _, group, held in groups:
+    for _, group in groups:
         if len(group) >= LEAST:
-            names = dict.fromkeys(name for tensors in held for name in tensors)
-            by_name = {name: [tensors.get(name) for tensors in held] for name in names}
-            yield Family(parent, f"{above}{prefix}*", tuple(group), by_name)
+            yield Family(parent, f"{above}{prefix}*", tuple(group))
+
+
+def _place(
+    tensors: frozenset[tuple[str, int]], groups: list[tuple[frozenset[tuple[str, int]], list[tuple[int, Node]]]]
+) -> list[tuple[int, Node]] | None:
+    """The group for what has these tensors: an old one, a new one, or None for what has none."""
+    if not tensors:
+        return None
+    for of_first, group in groups:
+        if len(tensors & of_first) >= ALIKE * len(tensors | of_first):
+            return group
+    groups.append((tensors, []))
+    return groups[-1][1]
 
 
 def table(family: Family, parameter: str, figures: Figures) -> list[Row]:
