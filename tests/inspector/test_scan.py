@@ -18,7 +18,7 @@ import inspector
 from inspector import window
 from inspector.errors import DamagedFile, NoValues, TooLarge
 from inspector.nodes import Tensor
-from inspector.statistics import Statistics, cuts, scan
+from inspector.statistics import Statistics, cuts, scan, table
 from inspector.statistics.scan import Tally
 from inspector.statistics.tally import Patterns, Wide
 from inspector.storage import Memory, Quantization, Storage, Traits
@@ -120,12 +120,13 @@ def strided(draw: st.DrawFn, kinds: Sequence[np.dtype[Any]]) -> tuple[Tensor, Ar
     return Tensor(NAMES[kind], shape, tuple(stride), storage, offset), values[places]
 
 
-@given(strided(BYTES), st.sampled_from([16, 64, 1 << 20]))
+@given(strided(BYTES), st.sampled_from([16, 64, 1 << 20]), st.sampled_from([table.FEW, 1 << 20]))
 def test_any_dtype_and_strides_count_each_element_as_often_as_it_stands_there(
-    case: tuple[Tensor, Array], block: int
+    case: tuple[Tensor, Array], block: int, few: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, np.errstate(all="ignore"):
         patch.setattr(cuts, "BLOCK", block)
+        patch.setattr(table, "FEW", few)
         assert_counts(*case)
 
 

@@ -74,8 +74,10 @@ class Person:
     async def type(self, text: str) -> None:
         await self.press(*text)
 
-    async def until(self, holds: Callable[[], object], what: str = "what was waited for") -> None:
-        deadline = time.monotonic() + PATIENCE
+    async def until(
+        self, holds: Callable[[], object], what: str = "what was waited for", patience: float = PATIENCE
+    ) -> None:
+        deadline = time.monotonic() + patience
         while not holds():
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what} did not come; the screen:\n{self.screen}")

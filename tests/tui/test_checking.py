@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -75,6 +76,29 @@ async def test_n_walks_the_findings_and_enter_lands_on_the_first_nan(ill: Path, 
         await person.press("N", "N")
         assert person.row == "optimizer.state.0.exp_avg"
         assert "4 of 4" in person.bottom
+
+
+async def test_a_nan_among_a_billion_elements_is_found_and_landed_on(tmp_path: Path):
+    rows, columns, place = 1 << 15, 1 << 15, (20_000, 12_345)
+    header = json.dumps({"w": {"dtype": "F8_E4M3", "shape": [rows, columns], "data_offsets": [0, rows * columns]}}).encode()
+    path = tmp_path / "large.safetensors"
+    with path.open("wb") as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        start = file.tell()
+        # All else is a hole: it takes no room on the disk.
+        file.truncate(start + rows * columns)
+        file.seek(start + place[0] * columns + place[1])
+        file.write(b"\x7f")
+    async with exploring(path) as person:
+        await person.press("S")
+        check = person.app.explorer.check
+        assert check is not None
+        await person.until(lambda: not check.running, "all of it", patience=90)
+        assert [finding.index for finding in check.findings if finding.kind == "nan"] == [place]
+        await person.press("n")
+        assert "· w: 1 NaN, the first at [20000, 12345]" in person.bottom
+        await person.press("enter")
+        await person.until(lambda: "w[20000, 12345] = nan" in person.bottom, "the cell")
 
 
 async def test_progress_is_told_and_survivors_are_marked_while_it_runs(ill: Path, monkeypatch: pytest.MonkeyPatch):
