@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from inspector import dtypes, window
@@ -33,6 +37,9 @@ POWERS = 2
 
 STEP = 1 << 20
 """Elements of the rows that are read at a time."""
+
+PAUSE = 0.02
+"""Seconds of waiting for LAPACK after which `progress` is called again."""
 
 Progress = Callable[[float], None]
 """Hears which part is done, from 0 to 1, between the steps; may raise to stop."""
@@ -91,7 +98,7 @@ def _exact(tensor: Tensor, rows: int, columns: int, progress: Progress) -> Spect
         matrix = matrix.T
     # A long matrix has the singular values of the small R of its QR decomposition.
     factor = _triangle(matrix, progress)
-    values = np.linalg.svd(factor, compute_uv=False)
+    values = _beside(lambda: np.linalg.svd(factor, compute_uv=False), lambda: progress(0.8))
     progress(1)
     values = np.clip(values, 0, None)
     smallest = float(values[-1])
@@ -111,8 +118,9 @@ def _triangle(matrix: Array, progress: Progress) -> Array:
         return matrix
     factor: Array = matrix[:width]
     for first in range(width, height, width):
-        factor = np.asarray(np.linalg.qr(np.concatenate([factor, matrix[first : first + width]]), mode="r"))
-        progress(0.2 + 0.6 * min(1.0, (first + width) / height))
+        both = np.concatenate([factor, matrix[first : first + width]])
+        done = 0.2 + 0.6 * first / height
+        factor = _beside(partial(np.linalg.qr, both, mode="r"), partial(progress, done))
     return factor
 
 
@@ -136,6 +144,9 @@ def _randomised(tensor: Tensor, rows: int, columns: int, progress: Progress) -> 
             progress(min(1.0, (done + (first + len(part)) / rows) / passes))
         done += 1
 
+    def orthogonal(directions: Array) -> Array:
+        return _beside(lambda: np.linalg.qr(directions)[0], lambda: progress(done / passes))
+
     kind = _kind(tensor, exact=False)
     basis = np.random.default_rng(0).standard_normal((columns, count)).astype(kind)
     for power in range(POWERS + 1):
@@ -144,15 +155,14 @@ def _randomised(tensor: Tensor, rows: int, columns: int, progress: Progress) -> 
             image[first : first + len(part)] = part @ basis
             if power == 0:
                 frobenius += float(np.square(np.abs(part), dtype=np.float64).sum())
-        image = np.linalg.qr(image)[0]
-        progress(done / passes)
+        image = orthogonal(image)
         back = np.zeros((columns, count), kind)
         for first, part in passed():
             back += part.conj().T @ image[first : first + len(part)]
         if power < POWERS:
-            basis = np.linalg.qr(back)[0]
-            progress(done / passes)
-    values = np.linalg.svd(back, compute_uv=False).astype(np.float64)[: min(RANK, count)]
+            basis = orthogonal(back)
+    values = _beside(lambda: np.linalg.svd(back, compute_uv=False), lambda: progress(1)).astype(np.float64)
+    values = values[: min(RANK, count)]
     total = min(rows, columns)
     squares = float(np.square(values).sum())
     energy = min(1.0, squares / frobenius) if frobenius else 1.0
@@ -162,6 +172,26 @@ def _randomised(tensor: Tensor, rows: int, columns: int, progress: Progress) -> 
     flat = math.sqrt(max(frobenius - squares, 0.0) / rest) if rest else 0.0
     rank = _effective_rank(np.concatenate([values, np.full(rest, min(flat, float(values[-1])))]))
     return Spectrum(rows, columns, values, False, rank, condition, energy)
+
+
+def _beside(compute: Callable[[], Array], tick: Callable[[], None]) -> Array:
+    """What LAPACK computes, which nothing interrupts: in a thread of its own, and left to itself if `tick` raises."""
+    answers: SimpleQueue[Array | Exception] = SimpleQueue()
+
+    def work() -> None:
+        try:
+            answers.put(compute())
+        except Exception as error:
+            answers.put(error)
+
+    threading.Thread(target=work, name="LAPACK", daemon=True).start()
+    while True:
+        tick()
+        with suppress(Empty):
+            answer = answers.get(timeout=PAUSE)
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
 
 
 def _effective_rank(values: Array) -> float:

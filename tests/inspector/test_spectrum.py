@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import ml_dtypes
@@ -139,6 +140,37 @@ def test_it_can_be_stopped_at_any_step(shape: tuple[int, int], small_limits: Non
 
         with pytest.raises(Enough):
             spectrum(tensor, stop)
+
+
+def test_it_can_be_stopped_while_lapack_computes(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def endless(matrix: Any, compute_uv: bool) -> None:
+        begun.set()
+        go_on.wait(60)
+
+    class Enough(BaseException):
+        pass
+
+    def stop(part: float) -> None:
+        if begun.is_set():
+            raise Enough
+
+    monkeypatch.setattr("numpy.linalg.svd", endless)
+    try:
+        with pytest.raises(Enough):
+            spectrum(tensor_of(normal(30, 30)), stop)
+    finally:
+        go_on.set()
+
+
+def test_what_lapack_complains_of_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(matrix: Any, compute_uv: bool) -> None:
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr("numpy.linalg.svd", broken)
+    with pytest.raises(np.linalg.LinAlgError):
+        spectrum(tensor_of(normal(30, 30)))
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
