@@ -16,6 +16,7 @@ from tests.benchmarks import measure
 from tests.benchmarks.case import HERE, TORCHTUI, Case, Row, compare
 from tests.benchmarks.files import path_of
 from tests.benchmarks.peers import SMALLEST, SMALLEST_SIGN
+from tests.benchmarks.walking import ALL_READ
 
 RATIOS = HERE / "ratios.json"
 
@@ -44,7 +45,7 @@ def shown() -> Case:
 def pressed() -> Case:
     way = ["E", ":", MODULE, "enter"]
     keys = ("down", "up", "pagedown", "pageup", "K", "J")
-    ours = partial(measure.keys, [*TORCHTUI, path_of("10k.pt")], "layers", way, MODULE, keys, 2)
+    ours = partial(measure.keys, [*TORCHTUI, path_of("10k.pt")], ALL_READ, way, MODULE, keys, 2)
     other = partial(measure.keys, SMALLEST, SMALLEST_SIGN, ["down"], SMALLEST_SIGN, ("down", "up"), 6)
     return Case("keys in the tree of 10k.pt", ours, {"cpu": None, "KB": None}, "the smallest Textual app", other)
 
