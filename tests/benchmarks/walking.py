@@ -80,7 +80,10 @@ def key_far_down(key: str, files: Files) -> Case:
 
 def filtering(file: str, files: Files) -> Case:
     """A filter is typed letter by letter, with no figures counted under the cursor: they would come by themselves."""
-    way, typed = ["s", "s", "f", "w", "backspace"], [*"up_proj", "space", *"numel>4", "space", *"*.weight"]
+    way, typed = (
+        [":", f"{MIDDLE}.weight", "enter", "s", "s", "f", "w", "backspace"],
+        [*"up_proj", "space", *"numel>4", "space", *"*.weight"],
+    )
     ours = partial(measure.keys, [*TORCHTUI, files(file)], ALL_READ, way, "filter", typed, 1, 180, LONG_PAUSE)
     return Case(f"a letter of a filter over {file}, key to last byte", ours, {"ms": 80}, runs=3)
 
