@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from rich.color import ColorSystem
@@ -15,6 +16,7 @@ from rich.style import Style
 from textual import events
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.app import App
+from textual.geometry import Size
 from textual.strip import Strip
 
 from inspector.errors import visible
@@ -22,11 +24,10 @@ from tui.lines import cells
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
-    from textual.geometry import Size
     from textual.screen import Screen
 
-Cell = tuple[str, int]
-"""What stands in a cell, and the number of its style; the empty text where something wide begins further left."""
+Cells = tuple[list[str], list[int]]
+"""What stands in each cell (the empty text where something wide begins further left), and the numbers of their styles."""
 
 Sgr = tuple[str, str, str]
 """What selects a style: attributes, foreground, background; empty where it has none."""
@@ -63,14 +64,14 @@ class ChangedCells(App[None]):
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
         written: Any = renderable
         if isinstance(renderable, LayoutUpdate | ChopsUpdate):
-            written = _Changes(self._shown, self.size, [], renderable)
+            written = _Changes(self._shown, _size(renderable), [], renderable)
         super()._display(screen, written)
 
     def show(self, screen: Screen[Any], lines: Sequence[Piece], update: RenderableType | None) -> None:
         """Show these lines, and what Textual has made of the rest of a screen, if there is any."""
         rest = update if isinstance(update, LayoutUpdate | ChopsUpdate) else None
         if lines or rest:
-            written: Any = _Changes(self._shown, self.size, lines, rest)
+            written: Any = _Changes(self._shown, screen._compositor.size, lines, rest)
             super()._display(screen, written)
 
 
@@ -90,27 +91,27 @@ class _Changes(CompositorUpdate):
         pieces = list(self.lines)
         if self.update is not None:
             pieces += _pieces(self.update)
-        self.shown.fit(*(self.size if self.update is None else _size(self.update)))
+        self.shown.fit(*self.size)
         # Textual shows colours also where rich has been told of none; then they are grey.
         return self.shown.write(pieces, console._color_system or ColorSystem.TRUECOLOR)
 
 
-Piece = tuple[int, int, Iterable[Strip]]
+Piece = tuple[int, int, Sequence[Strip]]
 """Column, row, and the strips that are to stand there."""
 
 
-def _size(update: LayoutUpdate | ChopsUpdate) -> tuple[int, int]:
+def _size(update: LayoutUpdate | ChopsUpdate) -> Size:
     """Columns and rows of the screen that an update is for."""
     if isinstance(update, LayoutUpdate):
         return update.region.size
-    return update.chop_ends[0][-1], len(update.chops)
+    return Size(update.chop_ends[0][-1], len(update.chops))
 
 
 def _pieces(update: LayoutUpdate | ChopsUpdate) -> Iterator[Piece]:
     """What an update writes, as its `render_segments` has it."""
     if isinstance(update, LayoutUpdate):
         for y, strips in enumerate(update.strips, update.region.y):
-            yield update.region.x, y, strips
+            yield update.region.x, y, list(strips)
         return
     for y, first, last in update.spans:
         for end, (x, strip) in zip(update.chop_ends[y], update.chops[y].items(), strict=False):
@@ -123,20 +124,24 @@ class Shown:
     """What the terminal shows, as far as that is known: rows of cells."""
 
     def __init__(self) -> None:
-        self._rows: list[list[Cell]] = []
+        self._rows: list[Cells] = []
+        # By row and column the strips that stand there whole, and where they end.
+        self._strips: list[dict[int, tuple[Strip, int]]] = []
         self._width = 0
         self._numbers: dict[Style | None, tuple[int, int]] = {}
         self._styles: list[Sgr] = []
 
     def forget(self) -> None:
         """Take nothing for shown."""
-        self._rows = [[("", -1)] * self._width for _ in self._rows]
+        self._rows = [([""] * self._width, [-1] * self._width) for _ in self._rows]
+        self._strips = [{} for _ in self._rows]
 
     def fit(self, width: int, height: int) -> None:
         """Begin anew if the screen has another size."""
         if (self._width, len(self._rows)) != (width, height):
             self._width = width
-            self._rows = [[("", -1)] * width for _ in range(height)]
+            self._rows = [([], []) for _ in range(height)]
+            self.forget()
 
     def write(self, pieces: Iterable[Piece], colours: ColorSystem) -> str:
         """What makes the terminal show these pieces too, and leaves it in its plain style."""
@@ -145,27 +150,45 @@ class Shown:
             if x >= self._width or y >= len(self._rows):
                 # A terminal that was made smaller has no place for what was painted before that.
                 continue
-            new = [cell for strip in strips for cell in self._cells(strip, colours)][: self._width - x]
-            row = self._rows[y]
-            old = row[x : x + len(new)]
-            if new != old:
-                row[x : x + len(new)] = new
-                for start, end in _runs(old, new):
-                    writer.write(x + start, y, new[start:end])
+            standing = self._strips[y]
+            if len(strips) == 1 and x in standing and standing[x][0] is strips[0]:
+                continue
+            texts, numbers = self._cells(strips, self._width - x, colours)
+            end = x + len(texts)
+            for start in [start for start, (_, stop) in standing.items() if start < end and x < stop]:
+                del standing[start]
+            if len(strips) == 1:
+                standing[x] = strips[0], end
+            old_texts, old_numbers = self._rows[y]
+            old = old_texts[x:end], old_numbers[x:end]
+            if (texts, numbers) != old:
+                old_texts[x:end], old_numbers[x:end] = texts, numbers
+                for first, last in _runs(old, (texts, numbers)):
+                    writer.write(x + first, y, texts[first:last], numbers[first:last])
         return writer.done()
 
-    def _cells(self, strip: Strip, colours: ColorSystem) -> Iterator[Cell]:
-        for text, style, _ in strip:
-            number, blank = self._numbered(style, colours)
-            single = _SINGLE.fullmatch(text)
-            if not single:
-                text = _harmless(text)
+    def _cells(self, strips: Sequence[Strip], most: int, colours: ColorSystem) -> Cells:
+        """The cells of strips, at most so many."""
+        texts: list[str] = []
+        numbers: list[int] = []
+        for strip in strips:
+            for text, style, _ in strip:
+                number, blank = self._numbered(style, colours)
                 single = _SINGLE.fullmatch(text)
-            if single:
-                yield from [(character, blank if character == " " else number) for character in text]
-            elif text:
-                yield text, number
-                yield from [("", number)] * (cells(text) - 1)
+                if not single:
+                    text = _harmless(text)
+                    single = _SINGLE.fullmatch(text)
+                if not single:
+                    columns = cells(text)
+                    texts += [text, *[""] * (columns - 1)] if text else []
+                    numbers += [number] * columns
+                elif number == blank or " " not in text:
+                    texts += text
+                    numbers += [number] * len(text)
+                else:
+                    texts += text
+                    numbers += [blank if character == " " else number for character in text]
+        return texts[:most], numbers[:most]
 
     def _numbered(self, style: Style | None, colours: ColorSystem) -> tuple[int, int]:
         """The numbers of a style: for what can be seen, and for blanks, which have no foreground."""
@@ -187,22 +210,26 @@ def _harmless(text: str) -> str:
     return "".join(character if visible(character) == character else "?" * cells(character) for character in text)
 
 
-def _runs(old: Sequence[Cell], new: Sequence[Cell]) -> Iterator[tuple[int, int]]:
+def _runs(old: Cells, new: Cells) -> Iterator[tuple[int, int]]:
     """Where the two differ: first cell and the one behind the last. Nothing wide is cut."""
-    changed = [place for place, (before, now) in enumerate(zip(old, new, strict=True)) if before != now]
+    texts = new[0]
+    compared = enumerate(zip(*old, *new, strict=True))
+    changed = [
+        place for place, (text, number, text_now, number_now) in compared if text != text_now or number != number_now
+    ]
     end = 0
     for number, place in enumerate(changed):
         if place < end:
             continue
         start = place
-        while start > end and not new[start][0]:
+        while start > end and not texts[start]:
             start -= 1
         end = place + 1
         for further in changed[number + 1 :]:
             if further - end > NEAR:
                 break
             end = further + 1
-        while end < len(new) and not new[end][0]:
+        while end < len(texts) and not texts[end]:
             end += 1
         yield start, end
 
@@ -216,25 +243,24 @@ class _Writer:
         self._sgr = PLAIN
         self._at: tuple[int, int] | None = None
 
-    def write(self, x: int, y: int, run: Sequence[Cell]) -> None:
-        """Write a run at a column and row."""
+    def write(self, x: int, y: int, texts: Sequence[str], numbers: Sequence[int]) -> None:
+        """Write a run of cells at a column and row."""
         if self._at != (x, y):
             same_row = self._at is not None and self._at[1] == y
             self._written.append(f"\x1b[{x + 1}G" if same_row else f"\x1b[{y + 1};{x + 1}H")
-        written = self._written
-        selected = -1
-        for text, number in run:
-            if text:
-                if number != selected:
-                    attributes, foreground, background = self._styles[number]
-                    # Nobody sees the foreground of a blank: what stands before and behind it mostly has the same.
-                    unseen = text == " " and not attributes
-                    self._select((attributes, self._sgr[1] if unseen else foreground, background))
-                    selected = -1 if unseen else number
-                written.append(text)
+        joined = "".join(texts)
+        begin = 0
+        for number, alike in groupby(numbers):
+            end = begin + len(list(alike))
+            text = "".join(texts[begin:end])
+            attributes, foreground, background = self._styles[number]
+            # Nobody sees the foreground of a blank: what stands before and behind it mostly has the same.
+            unseen = not attributes and not text.strip(" ")
+            self._select((attributes, self._sgr[1] if unseen else foreground, background))
+            self._written.append(text)
+            begin = end
         # How wide a terminal draws what is not surely single is its own affair.
-        joined = "".join([text for text, _ in run])
-        self._at = (x + len(run), y) if len(joined) == len(run) and _SINGLE.fullmatch(joined) else None
+        self._at = (x + len(texts), y) if len(joined) == len(texts) and _SINGLE.fullmatch(joined) else None
 
     def done(self) -> str:
         """All that was written."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len, set_cell_size
@@ -123,11 +123,11 @@ def _fitting(text: str, width: int) -> int:
     return len(text)
 
 
-def strip(line: Iterable[Part], width: int, palette: Palette, base: Style) -> Strip:
+def strip(line: Line, width: int, palette: Palette, base: Style) -> Strip:
     """The line in exactly `width` columns, on the background of `base`."""
-    roles = palette.roles
-    segments = [Segment(text, base + roles[role]) for text, role in line if text]
-    return Strip(segments).adjust_cell_length(width, base)
+    styles = palette.on(base)
+    segments = [Segment(text, styles[role]) for text, role in line if text]
+    return Strip(segments, width_of(line)).adjust_cell_length(width, base)
 
 
 def under_cursor(strip: Strip, cursor: Style, base: Style) -> Strip:

@@ -20,11 +20,13 @@ from tui.first_paint import FirstPaint
 from tui.widgets.whole_lines import WholeLines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from textual.strip import Strip
 
     from tui.changed_cells import ChangedCells, Piece
 
-Places = list[tuple[WholeLines, Region]]
+Places = list[tuple[Widget, Region]]
 """Widgets that nothing lies over, and where on the screen their lines are."""
 
 
@@ -75,10 +77,10 @@ class Painting(FirstPaint):
         self._painting_took = self._painted_at - began
 
     def _divided(self, regions: Iterable[Region]) -> tuple[list[Piece], list[Region]]:
-        """The whole lines in these regions, drawn, and the regions that hold anything else."""
-        rows: dict[WholeLines, set[int]] = {}
+        """The lines in these regions that nothing lies over, drawn, and the regions that hold anything else."""
+        rows: dict[Widget, set[int]] = {}
         rest: list[Region] = []
-        places = self._whole_lines()
+        places = self._uncovered()
         screen = self._compositor.size.region
         for wanted in regions:
             # Of a screen that has become smaller there are some that lie outside.
@@ -95,21 +97,33 @@ class Painting(FirstPaint):
                 rest.append(region)
         pieces: list[Piece] = []
         for widget, (x, y, width, _) in places:
-            for row in sorted(rows.get(widget, ())):
-                line = widget.render_line(row)
+            asked = sorted(rows.get(widget, ()))
+            for row, line in zip(asked, _lines(widget, width, asked), strict=True):
                 pieces.append((x, y + row, [line if line.cell_length == width else line.adjust_cell_length(width)]))
         return pieces, rest
 
-    def _whole_lines(self) -> Places:
-        """The widgets whose lines are seen whole, from the last layout on."""
+    def _uncovered(self) -> Places:
+        """The widgets of which nothing is covered, since the last layout."""
         visible = self._compositor.visible_widgets
         if visible is not self._visible:
             self._visible = visible
             self._places = []
             for widget, (region, clip) in visible.items():
-                if isinstance(widget, WholeLines) and not widget.styles.gutter and clip.contains_region(region):
-                    place = Region(*region.offset, *widget.scrollable_content_region.size)
-                    below = {widget, *widget.ancestors}
-                    if not any(place.overlaps(other) for over, (other, _) in visible.items() if over not in below):
-                        self._places.append((widget, place))
+                if isinstance(widget, WholeLines):
+                    # Beside them there may be scrollbars.
+                    region = Region(*region.offset, *widget.scrollable_content_region.size)
+                elif widget.children or widget.is_container:
+                    continue
+                below = {widget, *widget.ancestors}
+                covered = any(region.overlaps(other) for over, (other, _) in visible.items() if over not in below)
+                if clip.contains_region(region) and not covered:
+                    self._places.append((widget, region))
         return self._places
+
+
+def _lines(widget: Widget, width: int, rows: Sequence[int]) -> list[Strip]:
+    """Some lines of a widget."""
+    if isinstance(widget, WholeLines) or not rows:
+        return widget.lines_at(rows) if isinstance(widget, WholeLines) else []
+    drawn = widget.render_lines(Region(0, rows[0], width, rows[-1] - rows[0] + 1))
+    return [drawn[row - rows[0]] for row in rows]

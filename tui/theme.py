@@ -95,9 +95,17 @@ class Palette:
             "below": Style(color="blue") if theme.ansi else Style(color=NEGATIVE.rich_color),
             "above": Style(color="red") if theme.ansi else Style(color=POSITIVE.rich_color),
         }
+        self._on: dict[Style, dict[str, Style]] = {}
         self.cursor = self._background("cursor", Style(color="default", reverse=True, dim=False))
         self.cursor_blurred = self._background("cursor-blurred", Style(bold=True, underline=True))
         self.roles["match"] = self.roles["strong"] + self._background("match", Style(reverse=True))
+
+    def on(self, base: Style) -> Mapping[str, Style]:
+        """The roles on a background."""
+        found = self._on.get(base)
+        if found is None:
+            found = self._on[base] = {role: base + style for role, style in self.roles.items()}
+        return found
 
     def _colour(self, name: str) -> Style:
         return Style(color=Color.parse(self.variables[name]).rich_color)

@@ -52,7 +52,7 @@ class CallList(PickList):
         """Wrap the texts for another width."""
         # The last column is the scrollbar's.
         self._lines.fit(self.size.width - 1)
-        self.refresh_changed()
+        self.refresh()
 
     def line(self, row: int, width: int) -> Line:
         """A line of a call, or of what stands around them."""

@@ -49,7 +49,7 @@ class ProblemList(PickList):
             self._rows += [((), text, tensor) for tensor in tensors]
         for text in self._remarks:
             self._rows += [(line, "", None) for line in wrap([(safe(text, LONGEST), "text")], width, 2)]
-        self.refresh_changed()
+        self.refresh()
 
     def line(self, row: int, width: int) -> Line:
         """A line of a problem, or the name of a tensor."""

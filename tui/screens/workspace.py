@@ -82,7 +82,6 @@ class Workspace(Painting, KeyScreen):
         & #right.-alone { border-left: none; }
         & .head, & AxisBar { background: $surface; }
         & ModuleTree, & ValueGrid, & HeatMap, & Details, & DepthView { height: 1fr; }
-        & .-shared Details { height: auto; max-height: 40%; }
         & #panes.-narrow { layout: vertical; }
         & #right.-under { height: auto; border-left: none; }
         & #small { height: 1fr; content-align: center middle; text-align: center; display: none; }
@@ -232,7 +231,9 @@ class Workspace(Painting, KeyScreen):
         shows_values = has_values and not (self.zoomed and self.pane == "details") and not under
         self.axis_bar.display = shows_values
         self.grid.display, self.heat_map.display = shows_values and not self.heated, shows_values and self.heated
-        right.set_class(shows_values, "-shared")
+        # Not by a class: that would be a walk of the style sheet over all of the right side, at each tensor.
+        self.details.styles.height = "auto" if shows_values else "1fr"
+        self.details.styles.max_height = "40%" if shows_values else None
         rows = STRIP[height >= HIGH] if under else self.statistics_heights[self.statistics_size]
         self.statistics.display = rows > 0 and (under or (has_values and not self.zoomed))
         self.statistics.styles.height = rows

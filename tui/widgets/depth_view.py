@@ -54,7 +54,7 @@ class DepthView(PickList):
         self._lines = depth_lines(depth)
         if not again:
             self.cursor = self.top = 0
-        self.refresh_changed()
+        self.refresh()
 
     @property
     def line_count(self) -> int:

@@ -68,7 +68,7 @@ class FileList(PickList):
 
     def _changed(self) -> None:
         self.action_move(0)
-        self.refresh_changed()
+        self.refresh()
 
 
 def _newest_first(file: ModelFile) -> tuple[float, str]:

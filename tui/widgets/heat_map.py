@@ -15,7 +15,6 @@ from tui.lines import Line, Part, spread, strip, width_of
 from tui.messages import Record
 from tui.picture import QUANTITIES, Picture, Quantity, is_convolution
 from tui.summary import figure
-from tui.theme import palette
 from tui.widgets.whole_lines import WholeLines
 
 if TYPE_CHECKING:
@@ -105,7 +104,7 @@ class HeatMap(WholeLines, can_focus=True):
     @property
     def halves(self) -> int:
         """Points below each other in a character: two where both can have a colour."""
-        return 1 if self.plain or palette(self.app).sixteen else 2
+        return 1 if self.plain or self.colours.sixteen else 2
 
     def action_move(self, rows: int, columns: int) -> None:
         """The cursor so many cells on; at the edge of what is shown of kernels, to the next ones."""
@@ -182,7 +181,7 @@ class HeatMap(WholeLines, can_focus=True):
         base = self.base
         width = self.size.width
         if y == 0:
-            return strip(self._head(width), width, palette(self.app), base)
+            return strip(self._head(width), width, self.colours, base)
         if self.picture is None:
             return Strip.blank(width, base)
         self._scale = self._scale or self._make_scale()
@@ -238,7 +237,7 @@ class HeatMap(WholeLines, can_focus=True):
         if cell is None:
             return base
         if cell == self._cursor and self.has_focus:
-            return Style(bgcolor="#ffffff" if palette(self.app).dark else "#000000")
+            return Style(bgcolor="#ffffff" if self.colours.dark else "#000000")
         if self.quantity != "bad" and self.picture.bad[cell]:
             return BAD
         return self._scale.style(float(self.picture.layers[self.quantity][cell]), peak)

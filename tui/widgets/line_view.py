@@ -6,6 +6,8 @@ and a scrollbar is two more widgets. Here a fold or another text is one repaint 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -13,7 +15,6 @@ from textual.geometry import Region, Size
 from textual.reactive import Reactive
 from textual.strip import Strip
 
-from tui.theme import palette
 from tui.widgets.whole_lines import WholeLines
 
 THUMB = "▐"
@@ -36,7 +37,7 @@ class LineView(WholeLines, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.top = 0
         self.cursor = -1
-        self._drawn: dict[int, Strip] = {}
+        self._kept: dict[int, tuple[Strip, Segment, Strip]] = {}
 
     @property
     def line_count(self) -> int:
@@ -49,15 +50,27 @@ class LineView(WholeLines, can_focus=True, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         """A line in sight, with its part of the scrollbar."""
-        drawn = self._drawn[y] = self._draw(y)
-        return drawn
+        return self.lines_at((y,))[0]
 
-    def refresh_changed(self) -> None:
-        """Draw again what does not look as it does on the screen."""
-        width = self.size.width
-        regions = [Region(0, y, width, 1) for y in range(self.size.height) if self._draw(y) != self._drawn.get(y)]
-        if regions:
-            self.refresh(*regions)
+    def lines_at(self, rows: Iterable[int]) -> list[Strip]:
+        """Lines in sight, with their parts of the scrollbar; one that looks as before is the same strip as before."""
+        (width, height), count, base = self.size, self.line_count, self.base
+        blank, bar = Segment(" ", base), Segment(THUMB, self.colours.on(base)["faint"])
+        begin = self.top * height // count if count > height else height
+        end = max(begin + 1, (self.top + height) * height // count) if count > height else height
+        lines: list[Strip] = []
+        for y in rows:
+            row = y + self.top
+            if row >= count or width < 2:
+                lines.append(Strip.blank(width, base))
+                continue
+            drawn = self.draw_line(row, width - 1, base)
+            last = bar if begin <= y < end else blank
+            known = self._kept.get(y)
+            if known is None or known[1] != last or known[0] != drawn:
+                known = self._kept[y] = drawn, last, Strip([*drawn, last], width)
+            lines.append(known[2])
+        return lines
 
     def refresh_rows(self, *rows: int) -> None:
         """Draw these lines again, as far as they are in sight."""
@@ -70,7 +83,7 @@ class LineView(WholeLines, can_focus=True, inherit_bindings=False):
         top = max(0, min(top, self.line_count - self.size.height))
         if top != self.top:
             self.top = top
-            self.refresh_changed()
+            self.refresh()
 
     def bring_into_sight(self, row: int, margin: int = 0, centre: bool = False) -> None:
         """Scroll as little as shows this line and `margin` more on each side; or, if at all, so that it is central."""
@@ -88,7 +101,7 @@ class LineView(WholeLines, can_focus=True, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         """Take over the colours of a new theme."""
-        self._drawn.clear()
+        self._kept.clear()
         super().notify_style_update()
 
     def on_focus(self, event: events.Focus) -> None:
@@ -116,17 +129,3 @@ class LineView(WholeLines, can_focus=True, inherit_bindings=False):
         """Scroll up."""
         event.stop()
         self.scroll_rows(self.top - WHEEL)
-
-    def _draw(self, y: int) -> Strip:
-        width, height, count = self.size.width, self.size.height, self.line_count
-        base = self.base
-        row = y + self.top
-        if row >= count or width < 2:
-            return Strip.blank(width, base)
-        drawn = self.draw_line(row, width - 1, base)
-        bar = Segment(" ", base)
-        if count > height:
-            first = self.top * height // count
-            if first <= y <= max(first, (self.top + height) * height // count - 1):
-                bar = Segment(THUMB, base + palette(self.app).roles["faint"])
-        return Strip([*drawn, bar], width)

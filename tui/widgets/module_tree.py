@@ -13,7 +13,6 @@ from inspector.nodes import Node, Tensor
 from tui import keys
 from tui.lines import strip, under_cursor
 from tui.rows import Children, Counterparts, Rows
-from tui.theme import palette
 from tui.widgets.line_view import LineView
 from tui.widgets.tree_line import INDENT, Look, tree_line
 
@@ -54,7 +53,7 @@ class ModuleTree(LineView):
         self._whole: Rows | None = None
         # What a filter expanded by itself: where that is not so now, a person folded it.
         self._offered: set[Node] = set()
-        self._strips: dict[Node, Strip] = {}
+        self._strips: dict[Node, tuple[Strip, bool]] = {}
 
     @property
     def node(self) -> Node | None:
@@ -67,7 +66,7 @@ class ModuleTree(LineView):
             self.rows = self._whole = None
             self.cursor = 0
             self.look = Look()
-            self._changed()
+            self.redraw()
 
     def show(self, root: Node, label: str) -> None:
         """Show a tree, as much of it as fits, under a root that is called `label`."""
@@ -75,7 +74,7 @@ class ModuleTree(LineView):
         self.rows = Rows(root)
         self.rows.expand_to(self.size.height)
         self.cursor = 0
-        self._changed()
+        self.redraw()
         self._tell()
 
     @property
@@ -135,7 +134,7 @@ class ModuleTree(LineView):
         count = len(self.rows)
         index = self.rows.reveal(node)
         if len(self.rows) != count:
-            self._changed()
+            self.refresh()
             self._go(index, centre=True, moved=True)
         else:
             self._go(index, centre=True)
@@ -158,7 +157,7 @@ class ModuleTree(LineView):
     def redraw(self) -> None:
         """Draw all rows again, because something about their look changed."""
         self._strips.clear()
-        self.refresh_changed()
+        self.refresh()
 
     # Keys
 
@@ -209,21 +208,21 @@ class ModuleTree(LineView):
         rows = self.rows
         if rows is not None and rows.expandable(self.cursor):
             (rows.collapse if self.node in rows.expanded else rows.expand)(self.cursor)
-            self._changed()
+            self.refresh()
             self._go(self.cursor, moved=True)
 
     def action_expand_siblings(self) -> None:
         """Expand this row and its siblings."""
         if self.rows is not None:
             self.cursor = self.rows.expand_siblings(self.cursor)
-            self._changed()
+            self.refresh()
             self._go(self.cursor, moved=True)
 
     def action_collapse_siblings(self) -> None:
         """Collapse this row and its siblings."""
         if self.rows is not None:
             self.cursor = self.rows.collapse_siblings(self.cursor)
-            self._changed()
+            self.refresh()
             self._go(self.cursor, moved=True)
 
     def action_expand_all(self) -> None:
@@ -246,14 +245,15 @@ class ModuleTree(LineView):
         rows = self.rows
         assert rows is not None
         node, depth = rows[row]
-        colours = palette(self.app)
-        drawn = self._strips.get(node)
-        if drawn is None or drawn.cell_length != width:
+        colours = self.colours
+        expanded = node in rows.expanded
+        drawn, was_expanded = self._strips.get(node, (None, False))
+        if drawn is None or expanded is not was_expanded or drawn.cell_length != width:
             if len(self._strips) > MOST_CACHED:
                 self._strips.clear()
-            expanded = node in rows.expanded
-            line = tree_line(node, depth, width, rows.expandable(row), expanded, self.look)
-            drawn = self._strips[node] = strip(line, width, colours, base)
+            line = tree_line(node, depth, width, expanded or rows.expandable(row), expanded, self.look)
+            drawn = strip(line, width, colours, base)
+            self._strips[node] = drawn, expanded
             if not self._asking and self.look.summaries is not None and isinstance(node, Tensor):
                 self._asking = node not in self.look.summaries and self.call_after_refresh(self._ask)
         if row != self.cursor:
@@ -286,24 +286,20 @@ class ModuleTree(LineView):
         index = self.cursor if self.rows.expandable(self.cursor) else self.rows.parent(self.cursor)
         node, _ = self.rows[self.cursor]
         fold(self.rows, index)
-        self._changed()
+        self.refresh()
         self._go(index if fold is Rows.collapse_all else self.rows.reveal(node), moved=True)
 
     def _land(self, node: Node | None) -> None:
         """Show other rows than before, with the cursor at a node."""
         assert self.rows is not None
         self.cursor = 0 if node is None else self.rows.reveal(node)
-        self._changed()
+        self.redraw()
         self._go(self.cursor, centre=True, moved=True)
 
     def _ask(self) -> None:
         self._asking = False
         if self.unsummarised:
             self.post_message(self.FiguresWanted())
-
-    def _changed(self) -> None:
-        """Take over rows that were spliced."""
-        self.redraw()
 
     def _go(self, index: int, centre: bool = False, moved: bool = False) -> None:
         """Put the cursor on a row, as far as there are rows; tell of it if that is another one, or `moved`."""

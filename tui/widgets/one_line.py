@@ -5,7 +5,6 @@ from __future__ import annotations
 from textual.strip import Strip
 
 from tui.lines import Line, spread, strip
-from tui.theme import palette
 from tui.widgets.whole_lines import WholeLines
 
 
@@ -39,4 +38,4 @@ class OneLine(WholeLines):
     def render_line(self, y: int) -> Strip:
         """The line."""
         width = self.size.width
-        return strip(self.line(width), width, palette(self.app), self.base)
+        return strip(self.line(width), width, self.colours, self.base)

@@ -8,7 +8,6 @@ from textual.strip import Strip
 
 from tui import keys
 from tui.lines import Line, strip, under_cursor
-from tui.theme import palette
 from tui.widgets.line_view import LineView
 
 
@@ -64,7 +63,7 @@ class PickList(LineView):
 
     def draw_line(self, row: int, width: int, base: Style) -> Strip:
         """One line."""
-        colours = palette(self.app)
+        colours = self.colours
         drawn = strip(self.line(row, width), width, colours, base)
         if row != self.cursor:
             return drawn

@@ -10,7 +10,6 @@ from textual.strip import Strip
 from tui.figures import short_size
 from tui.lines import Line, Part, cells, cut, spread, strip, width_of
 from tui.summary import all_figures, exactness
-from tui.theme import palette
 from tui.widgets.histogram import histogram_lines
 from tui.widgets.spectrum import Decomposition, spectrum_lines
 from tui.widgets.whole_lines import WholeLines
@@ -97,7 +96,7 @@ class StatisticsPanel(WholeLines):
     def render_line(self, y: int) -> Strip:
         """One line of it."""
         lines = self._made()
-        return strip(lines[y] if y < len(lines) else (), self.size.width, palette(self.app), self.base)
+        return strip(lines[y] if y < len(lines) else (), self.size.width, self.colours, self.base)
 
     def _made(self) -> list[Line]:
         if self._lines is None:

@@ -10,7 +10,6 @@ from textual.strip import Strip
 
 from tui import keys
 from tui.lines import Line, cut_line, strip, width_of
-from tui.theme import palette
 from tui.widgets.line_view import LineView
 
 Make = Callable[[int], Sequence[Line]]
@@ -51,7 +50,7 @@ class TextPane(LineView):
         in_sight = self.lines[self.top : self.top + self.size.height]
         most = max(map(width_of, in_sight), default=0) - self._made_for
         self._shift = max(0, min(self._shift + columns, max(most, self._shift)))
-        self.refresh_changed()
+        self.refresh()
 
     def action_page(self, pages: float) -> None:
         """So many pages down."""
@@ -73,7 +72,7 @@ class TextPane(LineView):
     def draw_line(self, row: int, width: int, base: Style) -> Strip:
         """One line, from the column on to which it is shifted; one that goes on at the right is marked by `…`."""
         width += self._shift
-        return strip(cut_line(self.lines[row], width), width, palette(self.app), base).crop(self._shift)
+        return strip(cut_line(self.lines[row], width), width, self.colours, base).crop(self._shift)
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """As many lines as the text has, where the height is left to it."""
@@ -94,4 +93,4 @@ class TextPane(LineView):
             if self.styles.is_auto_height and len(self.lines) != self.size.height:
                 self.refresh(layout=True)
             else:
-                self.refresh_changed()
+                self.refresh()

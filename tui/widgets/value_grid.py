@@ -15,7 +15,6 @@ from tui.colour_scale import ColourScale
 from tui.lines import strip
 from tui.messages import Record
 from tui.number_format import MOST_DIGITS
-from tui.theme import palette
 from tui.viewport import Viewport
 from tui.widgets.page_view import PageView
 from tui.widgets.value_line import cell_text, numbers_line, row_line
@@ -260,11 +259,11 @@ class ValueGrid(PageView, inherit_bindings=False):
 
     def _scale(self) -> ColourScale:
         coarse = self.app.console.color_system == "256"
-        return ColourScale(None if palette(self.app).sixteen else self.background_colors[1], coarse=coarse)
+        return ColourScale(None if self.colours.sixteen else self.background_colors[1], coarse=coarse)
 
     def render_line(self, y: int) -> Strip:
         """One line: the columns' numbers, a row of the page, or what there is to say instead."""
-        view, width, colours = self._view, self.size.width, palette(self.app)
+        view, width, colours = self._view, self.size.width, self.colours
         base = self.base
         if view is None or (view.page.empty and y > 0) or view.top + y > view.page.height:
             return Strip.blank(width, base)
@@ -277,6 +276,6 @@ class ValueGrid(PageView, inherit_bindings=False):
 
     def notify_style_update(self) -> None:
         """Take over the colours of a new theme."""
+        super().notify_style_update()
         if self._look.scale is not None:
             self._look.scale = self._scale()
-        super().notify_style_update()
