@@ -8,12 +8,13 @@ are idle, and its compositor knows of widgets that nothing lies over.
 
 from __future__ import annotations
 
+import asyncio
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from textual import events
 from textual.filter import ANSIToTruecolor
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from tui.first_paint import FirstPaint
@@ -35,6 +36,7 @@ class Painting(FirstPaint):
 
     _painted_at = 0.0
     _painting_took = 0.0
+    _laying_out = False
     _visible: object = None
     _places: Places
 
@@ -57,8 +59,20 @@ class Painting(FirstPaint):
                 self._dirty_widgets.add(widget)
         if self._layout_required or self._dirty_widgets:
             self._on_timer_update()
+        elif self._compositor._dirty_regions:
+            self._compositor_refresh()
+
+    def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
+        """Lay out, and paint once the widgets have heard of their new sizes."""
+        self._laying_out = True
+        super()._refresh_layout(size, scroll)
+        self._laying_out = False
+        # They hear of them before this is called.
+        asyncio.get_running_loop().call_soon(self.check_idle)
 
     def _compositor_refresh(self) -> None:
+        if self._laying_out:
+            return
         began = perf_counter()
         # Of lines that we draw that filter would change nothing: with it on, they have no colours of the terminal's own.
         filtered = any(not isinstance(filter, ANSIToTruecolor) for filter in self.get_line_filters())

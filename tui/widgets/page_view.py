@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from textual import events
 from textual.geometry import Region, Size
+from textual.reactive import Reactive
 from textual.scroll_view import ScrollView
 from textual.scrollbar import ScrollBar
 
@@ -32,6 +33,9 @@ class PageView(WholeLines, ScrollView, can_focus=True, inherit_bindings=False):
         scrollbar-corner-color: $background;
     }
     """
+
+    # The scrollbars are always there: another size of the page asks for no other layout of the screen.
+    virtual_size = Reactive(Size(0, 0))
 
     def __init__(self, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -87,6 +91,10 @@ class PageView(WholeLines, ScrollView, can_focus=True, inherit_bindings=False):
             column, _ = divmod(offset.x - self._look.label_width(page), self._look.cell_width(page))
             if row >= 0 and column >= 0:
                 self.move(lambda view: view.move_to(view.top + row, view.left + min(column, view.width - 1)))
+
+    def watch_virtual_size(self, size: Size) -> None:
+        """Let the scrollbars show how much there is."""
+        self._scroll_update(size)
 
     def watch_scroll_x(self, old_value: float, new_value: float) -> None:
         """Follow the scrollbar, by whole columns."""

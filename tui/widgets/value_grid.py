@@ -218,7 +218,7 @@ class ValueGrid(PageView, inherit_bindings=False):
         if not self.is_mounted:
             return
         self.ask()
-        self.post_message(self.PageChanged(self.page, self._axis))
+        self.screen.post_message(self.PageChanged(self.page, self._axis))
         self.tell_cell()
         if page is None or page.empty:
             self._draw()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import cmath
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.segment import Segment
@@ -76,7 +76,8 @@ class CellLook:
 
 def numbers_line(view: Viewport, look: CellLook, palette: Palette, base: Style, length: int) -> Strip:
     """The numbers of the columns that are in sight, in a line of `length` cells."""
-    dim, here, width = base + palette.roles["dim"], base + palette.roles["accent"], look.cell_width(view.page)
+    styles, width = palette.on(base), look.cell_width(view.page)
+    dim, here = styles["dim"], styles["accent"]
     numbers = [(f"{column:>{width}}", here if column == view.column else dim) for column in view.columns]
     return _strip([(" " * look.label_width(view.page), dim), *numbers], base, length)
 
@@ -85,9 +86,9 @@ def row_line(
     row: int, view: Viewport, cache: BlockCache, look: CellLook, palette: Palette, base: Style, cursor: Style, length: int
 ) -> Strip:
     """The label of a row and its cells that are in sight, or why they can't be read, in a line of `length` cells."""
-    roles, page = palette.roles, view.page
+    styles, page = palette.on(base), view.page
     label = f"{page.row_label(row):>{look.label_width(page) - 1}} "
-    line: _Line = [(label, base + roles["accent" if row == view.row else "dim"])]
+    line: _Line = [(label, styles["accent" if row == view.row else "dim"])]
     columns = range(view.left, min(view.columns.stop, page.row_width(row)))
     block = cache.block
     if block is None or look.format is None or not block.window.covers(page.window(range(row, row + 1), columns)):
@@ -96,7 +97,7 @@ def row_line(
             error = wrap([(cache.error, "error")], length - look.label_width(page) - 2)
             number = row - max(first for first in beginnings if first <= row)
             told = "".join(text for text, _ in error[number]) if number < len(error) else ""
-            return _strip([*line, (f" {told}", base + roles["error"])], base, length)
+            return _strip([*line, (f" {told}", styles["error"])], base, length)
         values: Sequence[Number] = [0] * len(columns)
         texts = [UNREAD] * len(columns)
     else:
@@ -104,10 +105,14 @@ def row_line(
         texts = [look.format.text(value) for value in values]
     width = look.cell_width(page) - 1
     for column, text, value in zip(columns, texts, values, strict=True):
-        style = base + _style(value, look, palette)
+        style = _style(value, look, styles, base)
         if row == view.row and column == view.column:
             style += cursor if look.scale is None else Style(reverse=True)
-        line += [(" ", base), (text.rjust(width), style)]
+            line += [(" ", base), (text.rjust(width), style)]
+        elif look.scale is None:
+            line.append((text.rjust(width + 1), style))
+        else:
+            line += [(" ", base), (text.rjust(width), style)]
     return _strip(line, base, length)
 
 
@@ -121,23 +126,28 @@ def cell_text(tensor: Tensor, view: Viewport, cache: BlockCache) -> str:
     return f"{cut_middle(safe(tensor.label), LONGEST_NAME)}{place} = {UNREAD if element is None else exact(element)}"
 
 
-def _style(value: Number, look: CellLook, palette: Palette) -> Style:
+def _style(value: Number, look: CellLook, styles: Mapping[str, Style], base: Style) -> Style:
     if value == 0:
-        return palette.roles["faint"]
+        return styles["faint"]
     if not cmath.isfinite(value):
-        return palette.roles["error"] + Style(bold=True)
+        return styles["error"] + Style(bold=True)
     if look.scale is not None:
-        return look.scale.style(abs(value) if isinstance(value, complex) else value, look.peak)
-    return palette.roles["text"]
+        return base + look.scale.style(abs(value) if isinstance(value, complex) else value, look.peak)
+    return styles["text"]
 
 
 def _strip(line: _Line, base: Style, length: int) -> Strip:
     """The line in `length` cells, with neighbours of one style as one segment: fewer bytes on the wire."""
-    segments: list[Segment] = []
     blanks = " " * (length - sum(cells(text) for text, _ in line))
+    segments: list[Segment] = []
+    alike, former = "", base
     for text, style in (*line, (blanks, base)):
-        if segments and segments[-1].style == style:
-            segments[-1] = Segment(segments[-1].text + text, style)
+        if style is former or style == former:
+            alike += text
         else:
-            segments.append(Segment(text, style))
-    return Strip(segments).crop(0, length)
+            if alike:
+                segments.append(Segment(alike, former))
+            alike, former = text, style
+    if alike:
+        segments.append(Segment(alike, former))
+    return Strip(segments).adjust_cell_length(length, base)
