@@ -44,8 +44,12 @@ class Painting(FirstPaint):
         """Paint what has changed, wherever it has; after another layout if that is asked for."""
         if self.waiting or self.app._batch_count or not self.is_current:
             return
-        if self._peek_message() is not None or perf_counter() - self._painted_at < self._painting_took:
-            # There is more to come, and then it is idle again; or Textual's timer paints.
+        laid_out = self._compositor._dirty_regions
+        if self._peek_message() is not None:
+            # There is more to come, and then it is idle again.
+            return
+        if perf_counter() - self._painted_at < self._painting_took and not laid_out:
+            # Textual's timer paints.
             return
         visible = self._compositor.visible_widgets
         for widget in self.walk_children(Widget):
@@ -59,7 +63,7 @@ class Painting(FirstPaint):
                 self._dirty_widgets.add(widget)
         if self._layout_required or self._dirty_widgets:
             self._on_timer_update()
-        elif self._compositor._dirty_regions:
+        elif laid_out:
             self._compositor_refresh()
 
     def _refresh_layout(self, size: Size | None = None, scroll: bool = False) -> None:
