@@ -15,6 +15,9 @@ REPOSITORY = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 TORCHTUI = [sys.executable, "-c", "import sys; from tui.cli import main; sys.exit(main())"]
 
+ALL_READ = "parameters"
+"""Stands in the title once all of a file is read: the first rows of a large one are there before."""
+
 Action = Callable[[], Figures]
 
 Files = Callable[[str], str]

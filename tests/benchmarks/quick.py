@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.benchmarks import measure
-from tests.benchmarks.case import HERE, TORCHTUI, Case, Row, compare
+from tests.benchmarks.case import ALL_READ, HERE, TORCHTUI, Case, Row, compare
 from tests.benchmarks.files import path_of
 from tests.benchmarks.peers import SMALLEST, SMALLEST_SIGN
-from tests.benchmarks.walking import ALL_READ
 
 RATIOS = HERE / "ratios.json"
 

@@ -7,14 +7,11 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from tests.benchmarks import measure
-from tests.benchmarks.case import HERE, TORCHTUI, Action, Case, Files
+from tests.benchmarks.case import ALL_READ, HERE, TORCHTUI, Action, Case, Files
 from tests.benchmarks.peers import SMALLEST, SMALLEST_SIGN
 
 MIDDLE = "model.layers.60.mlp.experts.128.up_proj"
 """A module in the middle of 100,000 tensors."""
-
-ALL_READ = "0 tensors · "
-"""What the screen of a file with many tensors holds once all of it is read: rows are there before."""
 
 ALL_EXPANDED = ["E", ":", MIDDLE, "enter"]
 

@@ -49,6 +49,10 @@ LATER = {
     "unittest",
     "multiprocessing",
     "textual.widgets._markdown",
+    "tui.clipboard",
+    "tui.copying",
+    "tui.options",
+    "tui.widgets.prompt",
 }
 """What is imported when it is wanted, if at all."""
 

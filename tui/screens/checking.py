@@ -17,12 +17,12 @@ from tui.reader import Job, Reader
 from tui.reports.progress import duration
 from tui.screens.counting import Counting
 from tui.screens.finding import Finding
-from tui.widgets.prompt import Purpose
 
 if TYPE_CHECKING:
     from inspector import Checkpoint
     from inspector.statistics import health
     from tui.known import Known
+    from tui.widgets.prompt import Purpose
 
 EVERY = 0.2
 """Seconds between two looks at what is found so far."""
