@@ -10,8 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual import constants
+from textual import constants, events
 from textual.app import SystemCommand
+from textual.await_complete import AwaitComplete
 from textual.binding import BindingType
 from textual.command import CommandPalette
 from textual.driver import Driver
@@ -31,7 +32,20 @@ if TYPE_CHECKING:
 
 
 class Palette(CommandPalette):
-    """Textual's (8.2), whose list can't be paged through before it was laid out, which would end the program."""
+    """Textual's (8.2), where keys that come before it is there, and a terminal of few columns, would end the program."""
+
+    DEFAULT_CSS = """
+    Palette CommandList { min-width: 12; }
+    """
+
+    def _on_mount(self, event: events.Mount) -> None:
+        if self not in self.app.screen_stack:
+            # It is gone again.
+            event.prevent_default()
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Go away, once."""
+        return super().dismiss(result) if self.is_current else AwaitComplete()
 
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError):

@@ -168,10 +168,13 @@ class Rows:
         return found
 
     def reveal(self, node: Node) -> int:
-        """Expand what hides this node; its row."""
-        above = node
-        while above is not self.root and above.above is not None:
-            above = above.above
+        """Expand what hides this node; its row. Of one that is not among these, of the nearest above it that is."""
+        way = [node]
+        while way[-1] is not self.root and (above := way[-1].above) is not None:
+            way.append(above)
+        node = way.pop()
+        while way and way[-1] in self.children(node):
+            above, node = node, way.pop()
             if above not in self.expanded:
                 self.expanded.add(above)
                 self._recount(above)

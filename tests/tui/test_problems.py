@@ -10,6 +10,7 @@ import torch
 import torch.package
 
 from tests.tui.conftest import exploring
+from tui.app import Palette
 from tui.screens.problems import ProblemsScreen
 
 
@@ -131,3 +132,31 @@ async def test_a_page_goes_once_however_fast_keys_come(damaged: Path):
         page.action_close()
         await person.pilot.pause()
         await person.see("layers")
+
+
+async def test_so_does_the_palette_and_one_that_is_gone_before_it_was_there_is_no_matter(damaged: Path):
+    async with exploring(damaged) as person:
+        await person.see("weight problem")
+        app = person.app
+        app.action_command_palette()
+        palette = app.screen
+        app.pop_screen()
+        assert isinstance(palette, Palette)
+        await person.pilot.pause()
+        app.action_command_palette()
+        await person.pilot.pause()
+        palette = app.screen
+        assert isinstance(palette, Palette)
+        palette.dismiss()
+        palette.dismiss()
+        await person.pilot.pause()
+        await person.see("layers")
+
+
+async def test_a_pane_that_is_gone_gives_the_keys_to_the_tree(damaged: Path):
+    async with exploring(damaged) as person:
+        await person.see("weight problem")
+        person.app.explorer.go_to_pane("grid")
+        await person.press("j")
+        assert person.app.explorer.pane == "tree"
+        assert person.row == "layers"

@@ -140,3 +140,10 @@ def test_a_filter_leaves_children_out_of_everything(rows: Rows):
     kept.expand_all(0)
     assert labels(kept) == ["layers", "0", "weight", "1", "weight", "2", "weight", "step"]
     assert kept[kept.sibling(1, 1)][0].label == "step"
+
+
+def test_revealing_what_is_left_out_goes_to_what_is_nearest_above_it(rows: Rows):
+    kept = Rows(rows.root, lambda node: [child for child in node.children if child.label not in ("bias", "1")])
+    hidden = rows.root.children[1].children[1].children[0]
+    assert kept[kept.reveal(hidden)][0].label == "layers"
+    assert labels(kept) == ["embed", "layers", "step"]

@@ -198,10 +198,11 @@ class Workspace(Painting, KeyScreen):
         return panes
 
     def go_to_pane(self, pane: Pane) -> None:
-        """Give a pane the keys, and show it."""
-        self.pane = pane
+        """Give a pane the keys, and show it; where it is not there, the tree."""
+        panes = self.panes
+        self.pane = pane if pane in panes else "tree"
         self.lay_out()
-        self.set_focus(self.panes[pane])
+        self.set_focus(panes[self.pane])
 
     def lay_out(self) -> None:
         """Show what there is room for: all panes, or those of one side, or the pane that is maximised."""
