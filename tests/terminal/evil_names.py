@@ -13,7 +13,7 @@ from pathlib import Path
 
 from inspector.errors import visible
 from tests.hostile import named, names
-from tests.terminal.sent import strange
+from tests.terminal.sent import OWN, strange
 from tests.terminal.terminal import ALTERNATE_SCREEN, Terminal, environment
 
 TUI = [sys.executable, "-m", "tui"]
@@ -97,9 +97,11 @@ class Walk:
     def look(self, raw: bytes, where: str) -> None:
         """Nothing of it does anything but show."""
         self.wrong += [f"{where}: {piece}" for piece in strange(raw)]
+        # Half a sequence may be a part of one of the program's own.
+        others = OWN.sub("", raw.decode("latin1")).encode("latin1")
         for label, name in self.wanted.items():
             if visible(name) != name:
-                self.expect(name.encode("utf-8", "surrogatepass") not in raw, f"{where}: {label}, raw")
+                self.expect(name.encode("utf-8", "surrogatepass") not in others, f"{where}: {label}, raw")
 
     def expect(self, right: bool, wrong: str) -> None:
         """Note what is wrong."""
