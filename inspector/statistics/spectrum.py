@@ -120,7 +120,8 @@ def _triangle(matrix: Array, progress: Progress) -> Array:
     for first in range(width, height, width):
         both = np.concatenate([factor, matrix[first : first + width]])
         done = 0.2 + 0.6 * first / height
-        factor = _beside(partial(np.linalg.qr, both, mode="r"), partial(progress, done))
+        triangle: Callable[[], Array] = partial(np.linalg.qr, both, mode="r")  # type: ignore[assignment]
+        factor = _beside(triangle, partial(progress, done))
     return factor
 
 
