@@ -132,8 +132,13 @@ class Terminal(LinuxDriver):
         super()._sigcont_application()
 
     def _run_input_thread(self) -> None:
-        """Read keys. Whatever goes wrong is for `threading.excepthook`; Textual's prints it and ends with status 0."""
-        self.run_input_thread()
+        """Read keys. Whatever goes wrong is for `threading.excepthook`; Textual's prints it and ends with status 0.
+
+        What is no key, as the letters of a terminal without UTF-8 and the click at a cell without a size, is passed over.
+        """
+        while not self.exit_event.is_set():
+            with suppress(ValueError, ArithmeticError):
+                self.run_input_thread()
 
     def _request_terminal_sync_mode_support(self) -> None:
         if self._asks:

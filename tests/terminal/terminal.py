@@ -120,6 +120,10 @@ class Terminal:
             text = chr(ord(key[-1].upper()) - 64) if key.startswith("ctrl+") else KEYS.get(key, key)
             os.write(self._master, text.encode())
 
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are, which need not be keys."""
+        os.write(self._master, data)
+
     def screen(self) -> str:
         """The screen as text: one line a row, trailing blanks removed."""
         self._draw()

@@ -95,6 +95,29 @@ def test_errors_may_go_to_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "errors").read_text() == ""
 
 
+def test_what_a_terminal_sends_that_is_no_key_is_passed_over() -> None:
+    sent = [
+        b"\xfc",
+        bytes(range(128, 256)),
+        b"\x1b[57441;1:3u",
+        b"\x1b[99999999999999999999u",
+        b"\x1b[<0;-1;99999M",
+        b"\x1b[M !!",
+    ]
+    # A size of no cells, by which the place of a click would be divided.
+    sent += [b"\x1b[48;0;0;0;0t", b"\x1b[<0;10;10M", b"\x1b[48;40;120;0;0t", b"\x1b[?2026;2$y"]
+    with Terminal([*TUI, DEMO]) as terminal, leaving(terminal):
+        terminal.wait_for(SHOWN)
+        for letters in sent:
+            terminal.send(letters)
+            terminal.wait_until_quiet(0.2)
+            assert not terminal.ended, (letters, terminal.raw[-200:])
+        terminal.press("?")
+        terminal.wait_for("the keys")
+        terminal.press("q", "q")
+    assert terminal.process.returncode == 0
+
+
 def test_five_hundred_sizes_in_five_seconds_down_to_one_cell_and_back() -> None:
     draw = random.Random(0)
     with Terminal([*TUI, DEMO]) as terminal, leaving(terminal):
