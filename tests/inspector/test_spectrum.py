@@ -77,7 +77,7 @@ def test_a_matrix_of_zeros_has_no_rank() -> None:
 
 @pytest.fixture
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("EXACT", 50), ("RANK", 20), ("SPARE", 10), ("STEP", 3000)):
+    for name, value in (("EXACT", 50), ("RANK", 20), ("SPARE", 10), ("STEP", 3000), ("PAUSE", 60)):
         monkeypatch.setattr(module, name, value)
 
 
