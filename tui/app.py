@@ -152,7 +152,8 @@ class TorchTUI(OrderedKeys, ChangedCells):
     def action_command_palette(self) -> None:
         """Everything by name."""
         if not isinstance(self.screen, Palette):
-            self.push_screen(Palette(id="--command-palette"))
+            # No id: while one goes away the next may come, and Textual takes two of a name for a mistake.
+            self.push_screen(Palette())
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """The palette: what keys do on this screen, and the themes."""

@@ -92,6 +92,9 @@ def say(descriptor: int, text: str, patience: float) -> None:
 
 def guard(program: int, heard: socket.socket, output: int, reset: str, keyboard: int, settings: Settings) -> None:
     """What the guardian does, until the program is gone."""
+    # A shell, and a terminal that is gone, tell the whole group.
+    for heard_by_all in SIGNALS:
+        signal.signal(heard_by_all, signal.SIG_IGN)
     gone = select.poll()
     gone.register(heard, 0)
     by = 0

@@ -81,6 +81,11 @@ class Leaving:
         signal.set_wakeup_fd(self._former_wake)
         self._wake.close()
 
+    @property
+    def begun(self) -> bool:
+        """Whether the end has begun."""
+        return self._lock.locked()
+
     def crash(self, error: BaseException) -> None:
         """End with a mistake of this program."""
         self._leave("", CRASHED, error)

@@ -7,6 +7,7 @@ import re
 import select
 import termios
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
@@ -39,6 +40,9 @@ RESET = (
     f"{LEAVE}\x1b[?25h"
 )
 """Takes back all that Textual's driver (8.2) and this one set."""
+
+TOGETHER = 0.05
+"""Seconds within which signals that were sent together have all come."""
 
 OLD = ("linux", "vt", "ansi", "dumb")
 """How TERM begins for terminals that print a part of a question that they do not know."""
@@ -105,6 +109,7 @@ class Terminal(LinuxDriver):
         super().__init__(app, debug=debug, mouse=mouse, size=size)
         leaving = cast("TorchTUI", app).leaving
         assert leaving is not None
+        self._leaving = leaving
         self._file: Any = leaving.output
         # Else Textual asks rich, which believes COLUMNS, until the first change.
         self._size = self._size or self._get_terminal_size()
@@ -126,6 +131,12 @@ class Terminal(LinuxDriver):
 
     def _sigcont_application(self, *_: object) -> None:
         """Come back; after a SIGSTOP, which nobody sees coming, from a terminal that was not given back."""
+        with suppress(OSError):
+            if os.tcgetpgrp(self.fileno) != os.getpgrp():
+                # A shell wakes what it ends, and Textual would stop again: the signal that ends it goes first.
+                time.sleep(TOGETHER)
+        if self._leaving.begun:
+            return
         if self._key_thread is not None and self._key_thread.is_alive():
             self._must_signal_resume = True
             self.suspend_application_mode()

@@ -170,12 +170,14 @@ def test_suspended_it_comes_back(tmp_path: Path, back: str) -> None:
             (program,) = children(terminal)
             os.kill(program, signal.SIGSTOP)
             terminal.wait_for("Stopped")
-        terminal.press("clear; fg\n")
+        terminal.press("clear\n")
+        terminal.wait_for(lambda text: SHOWN not in text)
+        terminal.press("fg\n")
         terminal.wait_for(SHOWN)
         terminal.wait_until_quiet()
         assert ALTERNATE_SCREEN in terminal.modes
         terminal.press("q")
-        terminal.wait_for(lambda _: ALTERNATE_SCREEN not in terminal.modes)
+        wait_for_the_shell(terminal)
         terminal.press("echo status $?\n")
         terminal.wait_for("status 0")
         assert terminal.is_as_it_was
@@ -196,6 +198,11 @@ def start(terminal: Terminal) -> None:
 def children(terminal: Terminal) -> list[int]:
     process = terminal.process.pid
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def wait_for_the_shell(terminal: Terminal) -> None:
+    """Until the program is gone and the shell asks: what is typed before that may be dropped with what the program left."""
+    terminal.wait_for(lambda text: ALTERNATE_SCREEN not in terminal.modes and text.rstrip().endswith("$"))
 
 
 def suspend(terminal: Terminal) -> None:
