@@ -97,10 +97,11 @@ def guard(program: int, heard: socket.socket, output: int, reset: str, keyboard:
         signal.signal(heard_by_all, signal.SIG_IGN)
     gone = select.poll()
     gone.register(heard, 0)
-    by = 0
+    # The program may have been ended before this one was there.
+    by = _ending(heard)
     while not by and not gone.poll(0):
         select.select((heard,), (), ())
-        by = next((number for number in _said(heard) if number in SIGNALS), 0)
+        by = _ending(heard)
         if not by:
             time.sleep(PAUSE)
     hangs = not gone.poll(PATIENCE * 1000)
@@ -115,6 +116,11 @@ def guard(program: int, heard: socket.socket, output: int, reset: str, keyboard:
         if os.getppid() == program and not gone.poll(0):
             os.kill(program, number)
             gone.poll(PAUSE * 1000)
+
+
+def _ending(heard: socket.socket) -> int:
+    """The signal that came to end the program, or 0."""
+    return next((number for number in _said(heard) if number in SIGNALS), 0)
 
 
 def _said(heard: socket.socket) -> bytes:
