@@ -34,6 +34,9 @@ PATIENCE = 1.5
 PAUSE = 0.1
 """Seconds that the program has to take in a signal that does not end it, and to be gone after one that does."""
 
+SIGACTION = 512
+"""Bytes that have room for the `struct sigaction` of any system; it begins with the handler."""
+
 Settings = list[Any] | None
 """What `termios.tcgetattr` says of a terminal; None of what is no terminal."""
 
@@ -64,11 +67,13 @@ def let_the_second_end_it(numbers: Iterable[int]) -> None:
 
     with suppress(AttributeError, OSError):
         library = ctypes.CDLL(None)
-        set_handler, set_once = library.signal, library.sysv_signal
-        for call in (set_handler, set_once):
-            call.restype, call.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
+        set_once = library.sysv_signal
+        set_once.restype, set_once.argtypes = ctypes.c_void_p, (ctypes.c_int, ctypes.c_void_p)
         for number in numbers:
-            set_once(number, set_handler(number, int(signal.SIG_IGN)))
+            # Only read: a signal that waits to be taken in is lost where there is no handler for a moment.
+            action = ctypes.create_string_buffer(SIGACTION)
+            library.sigaction(int(number), None, action)
+            set_once(number, ctypes.c_void_p.from_buffer(action).value)
 
 
 def set_back(keyboard: int, settings: Settings) -> None:

@@ -142,9 +142,8 @@ class Leaving:
         if not can_be_started():
             return None
         with suppress(OSError):
-            started = guardian.start(self._heard, self.output.fileno(), RESET, self.keyboard, self._settings)
             guardian.let_the_second_end_it(self._former)
-            return started
+            return guardian.start(self._heard, self.output.fileno(), RESET, self.keyboard, self._settings)
         return None
 
     def _leave(self, what: str, status: int, error: BaseException | None = None) -> None:
@@ -155,6 +154,10 @@ class Leaving:
             return
         self._by = threading.get_ident()
         try:
+            if threading.current_thread() is threading.main_thread():
+                # A second one would end it before it has said why; it is gone soon.
+                for number in self._former:
+                    signal.signal(number, signal.SIG_IGN)
             last = threading.Timer(LONGEST, os._exit, (status,))
             last.daemon = True
             last.start()
@@ -181,7 +184,7 @@ class Leaving:
             with suppress(OSError, ValueError):
                 # A core would hold the values of the model.
                 resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
-                if signal.getsignal(number) is not signal.SIG_IGN:
+                if number in self._former:
                     signal.signal(number, signal.SIG_DFL)
                     os.kill(os.getpid(), number)
         os._exit(status)
