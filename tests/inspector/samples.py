@@ -221,3 +221,16 @@ def assert_same_file(value: Any, folder: Path, **options: Any) -> None:
         for key, tensor in loaded.items():
             assert_same(model[key], tensor)
         assert list(model.state_dict()) == list(loaded)
+
+
+def look_through(data: bytes, tmp_path: Path) -> None:
+    """Do with a damaged file all that a person does; it may end only by an error of one line."""
+    try:
+        with opened(data, tmp_path) as checkpoint:
+            repr(checkpoint)
+            checkpoint.verify()
+            for tensor in checkpoint.tensors():
+                if tensor.numel < 1 << 20:
+                    tensor.numpy()
+    except inspector.InspectorError as error:
+        assert "\n" not in str(error)

@@ -153,6 +153,18 @@ async def test_so_does_the_palette_and_one_that_is_gone_before_it_was_there_is_n
         await person.see("layers")
 
 
+async def test_the_palette_comes_again_while_the_one_before_it_goes(damaged: Path):
+    async with exploring(damaged) as person:
+        await person.see("weight problem")
+        app = person.app
+        app.action_command_palette()
+        await person.pilot.pause()
+        app.screen.dismiss()
+        app.action_command_palette()
+        await person.pilot.pause()
+        assert isinstance(app.screen, Palette)
+
+
 async def test_a_pane_that_is_gone_gives_the_keys_to_the_tree(damaged: Path):
     async with exploring(damaged) as person:
         await person.see("weight problem")

@@ -201,7 +201,9 @@ class ExplorerScreen(Telling, Checking, Heating, Stacking, Taking, Watching):
         word = {"open": "opening", "take": "reading", "write": "writing"}.get(event.job.slot)
         if event.stale or event.part == 0:
             return
-        if word is not None:
+        if self.unfinished and event.job.slot == "open":
+            self.bottom.say(f"{event.part:.0%} read: until all is, one can move around in its beginning", "dim")
+        elif word is not None:
             self.bottom.say(f"{word} … {event.part:.0%}", "dim")
         elif self.prompt is not None:
             self.prompt.say(f"{event.part:.0%} …")

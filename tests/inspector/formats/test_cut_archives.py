@@ -14,7 +14,7 @@ from torch import nn
 from torch.package import PackageExporter
 
 import inspector
-from tests.inspector.samples import opened
+from tests.inspector.samples import look_through, opened
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -161,12 +161,4 @@ def test_whatever_else_is_wrong_only_the_reader_s_own_errors_come(tmp_path, kind
             at = chance.choice(headers) + chance.randrange(60) if chance.random() < 0.7 else chance.randrange(900)
             if at < len(damaged):
                 damaged[at] = chance.randrange(256)
-        try:
-            with opened(bytes(damaged), tmp_path) as checkpoint:
-                repr(checkpoint)
-                checkpoint.verify()
-                for tensor in checkpoint.tensors():
-                    if tensor.numel < 1 << 20:
-                        tensor.numpy()
-        except inspector.InspectorError as error:
-            assert "\n" not in str(error)
+        look_through(bytes(damaged), tmp_path)
