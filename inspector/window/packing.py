@@ -85,13 +85,17 @@ def _unpacked(tensor: Tensor, packed: Array) -> Array:
 
 
 def _ggml(dtype: dtypes.DType, blocks: Array) -> Array:
+    import numpy as np
+
     try:
         from gguf import GGMLQuantizationType, quants
     except ImportError:
         message = f"to turn {dtype.name} into numbers: pip install 'torchtui[gguf]'; without it the packed bytes are shown"
         raise MissingExtra(message) from None
     try:
-        values: Array = quants.dequantize(blocks, GGMLQuantizationType[dtype.name])
+        # Scales of a damaged file may be anything, and numpy would say so on stderr.
+        with np.errstate(all="ignore"):
+            values: Array = quants.dequantize(blocks, GGMLQuantizationType[dtype.name])
     except (NotImplementedError, KeyError):
         raise NoValues(f"the installed package gguf can't turn {dtype.name} into numbers") from None
     return values

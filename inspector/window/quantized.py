@@ -29,15 +29,18 @@ def dequantize(tensor: Tensor, block: Array, box: list[tuple[int, int]]) -> Arra
     scale, zero_point, axis = quantization.scale, quantization.zero_point, quantization.axis
     if axis is None:
         assert isinstance(scale, float) and isinstance(zero_point, int)
-        numbers = (block.astype(np.int64) - zero_point).astype(np.float32) * np.float32(scale)
+        with np.errstate(over="ignore", invalid="ignore"):
+            numbers = (block.astype(np.int64) - zero_point).astype(np.float32) * np.float32(scale)
         return np.asarray(numbers, np.float32)
     if not 0 <= axis < len(tensor.shape):
         raise DamagedFile(f"the tensor is quantised along axis {axis}, and it has {len(tensor.shape)}")
     shape = [1] * block.ndim
     shape[axis] = box[axis][1]
     scales, zeros = (_along(part, tensor.shape[axis], box[axis]).reshape(shape) for part in (scale, zero_point))
-    difference = block.astype(np.float32) - zeros.astype(np.float32)
-    return (difference * scales).astype(np.float32)
+    # What float32 can't hold becomes infinite, as it does in torch.
+    with np.errstate(over="ignore", invalid="ignore"):
+        difference = block.astype(np.float32) - zeros.astype(np.float32)
+        return (difference * scales).astype(np.float32)
 
 
 def unpack_box(tensor: Tensor, box: list[tuple[int, int]]) -> Array:

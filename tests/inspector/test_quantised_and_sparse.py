@@ -83,6 +83,17 @@ def test_a_quantised_tensor_has_the_integers_and_the_numbers_of_torch(kind: str,
             assert_floats(node[index], np.ascontiguousarray(expected))
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_what_float32_cannot_hold_is_infinite_and_nobody_is_warned(tmp_path: Path) -> None:
+    scales = torch.tensor([1e300, 0.5], dtype=torch.float64)
+    integers = torch.tensor([[1, -1], [3, 4]], dtype=torch.int8)
+    tensor = torch._make_per_channel_quantized_tensor(integers, scales, torch.zeros(2).long(), 0)
+    torch.save({"weight": tensor}, tmp_path / "model.pt")
+    with inspector.open(tmp_path / "model.pt") as checkpoint:
+        np.testing.assert_array_equal(checkpoint["weight"].numpy(), tensor.dequantize().numpy())
+        assert np.isinf(checkpoint["weight"].numpy()).any()
+
+
 def test_a_quantised_tensor_of_any_rank_is_read(tmp_path: Path) -> None:
     torch.manual_seed(0)
     value = {
